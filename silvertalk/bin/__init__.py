@@ -1,0 +1,1 @@
+"""Workers, one per stage, and the ``silvertalk`` command. Parsing only."""

@@ -1,0 +1,34 @@
+"""Merge the parts that the jobs of a dump stage wrote."""
+
+import logging
+
+from silvertalk.data import combine_parts, read_scp
+from silvertalk.utils.cli import make_parser, run
+
+
+def combine(dir: str, data_dir: str, max_skipped: float = 0.5) -> None:
+    """Merge the jobs' parts into scp files, and list the skipped utterances.
+
+    Args:
+        dir: The dump folder whose ``parts/`` are merged.
+        data_dir: The data directory the jobs read (its utt2spk says what is expected).
+        max_skipped: Largest share of skipped utterances that is not an error.
+    """
+    done, skipped = combine_parts(dir, list(read_scp(f"{data_dir}/utt2spk")), max_skipped)
+    logging.info("%s: %d utterances, %d skipped", dir, done, len(skipped))
+    for utt_id, reason in sorted(skipped.items()):
+        logging.warning("skipped %s: %s", utt_id, reason)
+
+
+def get_parser():
+    """Return the parser."""
+    return make_parser(combine)
+
+
+def main(cmd: list[str] | None = None):
+    """Run the command line."""
+    run(get_parser(), combine, cmd)
+
+
+if __name__ == "__main__":
+    main()

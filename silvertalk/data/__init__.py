@@ -1,0 +1,24 @@
+"""Kaldi data directories, archives, corpora and torch datasets."""
+
+from silvertalk.data.kaldi import (
+    Utterance,
+    read_data_dir,
+    read_scp,
+    shard,
+    validate_data_dir,
+    write_data_dir,
+    write_scp,
+)
+from silvertalk.data.parts import PartWriter, combine_parts
+
+__all__ = [
+    "PartWriter",
+    "Utterance",
+    "combine_parts",
+    "read_data_dir",
+    "read_scp",
+    "shard",
+    "validate_data_dir",
+    "write_data_dir",
+    "write_scp",
+]

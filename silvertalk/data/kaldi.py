@@ -1,0 +1,166 @@
+"""Kaldi data directories: ``wav.scp video.scp text utt2spk spk2utt [segments]``.
+
+Format: https://kaldi-asr.org/doc/data_prep.html. ``video.scp`` is ours and has
+the form of ``wav.scp``.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from silvertalk.utils import write_text
+
+
+@dataclass
+class Utterance:
+    """One utterance of a data directory."""
+
+    utt_id: str  # starts with the speaker id
+    spk: str
+    text: str | None = None
+    wav: str | None = None  # sound file, or a video whose sound is meant
+    video: str | None = None  # video file
+    start: float = 0.0  # seconds, from `segments`
+    end: float | None = None  # seconds; None: to the end of the file
+
+
+def read_scp(path: str | os.PathLike) -> dict[str, str]:
+    """Read a two-column Kaldi file (``wav.scp``, ``text``, ``utt2spk``, ...).
+
+    Example:
+        ``s1-bbaf2n bin blue at f two now`` -> ``{"s1-bbaf2n": "bin blue at f two now"}``
+
+    Args:
+        path: The file, UTF-8.
+
+    Returns:
+        key -> rest of the line, in file order. A key without a value maps to "".
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A key appears twice.
+    """
+    entries: dict[str, str] = {}
+    with open(path, encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            key, _, value = line.strip().partition(" ")
+            if key in entries:
+                raise ValueError(f"{path}:{number}: the key '{key}' appears twice; keep one line of it")
+            entries[key] = value.strip()
+    return entries
+
+
+def write_scp(path: str | os.PathLike, entries: dict[str, object]) -> None:
+    """Write a two-column Kaldi file, sorted as ``LC_ALL=C sort`` does, atomically."""
+    keys = sorted(entries, key=lambda key: key.encode())
+    write_text(path, "".join(f"{key} {entries[key]}".rstrip() + "\n" for key in keys))
+
+
+def read_data_dir(data_dir: str | os.PathLike) -> list[Utterance]:
+    """Read a data directory, ``segments`` included.
+
+    Args:
+        data_dir: Folder with ``utt2spk`` and at least one of ``wav.scp`` and
+            ``video.scp``. With ``segments`` their keys are recording ids.
+
+    Returns:
+        The utterances in the order of ``utt2spk``. A missing file leaves its
+        field None.
+
+    Raises:
+        FileNotFoundError: No ``utt2spk``.
+    """
+    data_dir = Path(data_dir)
+    if not (data_dir / "utt2spk").is_file():
+        raise FileNotFoundError(f"no {data_dir}/utt2spk; run stage 1")
+
+    def table(name: str) -> dict[str, str]:
+        return read_scp(data_dir / name) if (data_dir / name).is_file() else {}
+
+    wav, video, text, segments = table("wav.scp"), table("video.scp"), table("text"), table("segments")
+    utterances = []
+    for utt_id, spk in read_scp(data_dir / "utt2spk").items():
+        recording, start, end = utt_id, 0.0, None
+        if utt_id in segments:
+            recording, *times = segments[utt_id].split()
+            start, end = map(float, times)
+        utterances.append(
+            Utterance(utt_id, spk, text.get(utt_id), wav.get(recording), video.get(recording), start, end)
+        )
+    return utterances
+
+
+def write_data_dir(data_dir: str | os.PathLike, utterances: Iterable[Utterance]) -> None:
+    """Write a data directory with the files for which the utterances have entries.
+
+    Utterances with a start or an end are written through ``segments``, one
+    recording for each.
+    """
+    data_dir = Path(data_dir)
+    utterances = list(utterances)
+    spk2utt: dict[str, list[str]] = {}
+    for utterance in sorted(utterances, key=lambda u: u.utt_id.encode()):
+        spk2utt.setdefault(utterance.spk, []).append(utterance.utt_id)
+    files = {
+        "wav.scp": {u.utt_id: u.wav for u in utterances if u.wav},
+        "video.scp": {u.utt_id: u.video for u in utterances if u.video},
+        "text": {u.utt_id: u.text for u in utterances if u.text is not None},
+        "segments": {
+            u.utt_id: f"{u.utt_id} {u.start:.3f} {u.end:.3f}" for u in utterances if u.end is not None
+        },
+        "utt2spk": {u.utt_id: u.spk for u in utterances},
+        "spk2utt": {spk: " ".join(ids) for spk, ids in spk2utt.items()},
+    }
+    for name, entries in files.items():
+        if entries:
+            write_scp(data_dir / name, entries)
+
+
+def validate_data_dir(data_dir: str | os.PathLike) -> None:
+    """Check what Kaldi's ``validate_data_dir.sh --no-feats`` checks, and say where it fails.
+
+    Raises:
+        FileNotFoundError: A needed file is missing.
+        ValueError: A file is empty, unsorted, or its keys differ from those of ``utt2spk``.
+    """
+    data_dir = Path(data_dir)
+    for name in ("utt2spk", "spk2utt"):
+        if not (data_dir / name).is_file():
+            raise FileNotFoundError(f"no {data_dir}/{name}; run stage 1")
+    utt2spk = read_scp(data_dir / "utt2spk")
+    if not utt2spk:
+        raise ValueError(f"{data_dir}/utt2spk is empty: the corpus gave no utterance for this set")
+    has_segments = (data_dir / "segments").is_file()
+    keyed_by_utterance = ["utt2spk", "text", "segments"] + ([] if has_segments else ["wav.scp", "video.scp"])
+    for name in ["spk2utt", "wav.scp", "video.scp", *keyed_by_utterance]:
+        path = data_dir / name
+        if not path.is_file():
+            continue
+        keys = list(read_scp(path))
+        if keys != sorted(keys, key=str.encode):
+            raise ValueError(f"{path} is not sorted; sort it under LC_ALL=C")
+        if name in keyed_by_utterance and set(keys) != set(utt2spk):
+            odd = sorted(set(keys) ^ set(utt2spk))[0]
+            raise ValueError(f"{path}: '{odd}' is not in both this file and utt2spk")
+    for utt_id, spk in utt2spk.items():
+        if not utt_id.startswith(spk):
+            raise ValueError(f"{data_dir}/utt2spk: utterance '{utt_id}' does not start with its speaker '{spk}'")
+    listed = {utt_id: spk for spk, ids in read_scp(data_dir / "spk2utt").items() for utt_id in ids.split()}
+    if listed != utt2spk:
+        raise ValueError(f"{data_dir}/spk2utt does not match utt2spk; make it anew from utt2spk")
+
+
+def shard(items: Sequence, job: int, num_jobs: int) -> Sequence:
+    """Return the share of one job.
+
+    Args:
+        items: Everything.
+        job: 1-based, as in ``JOB=1:N``.
+        num_jobs: N.
+    """
+    if not 1 <= job <= num_jobs:
+        raise ValueError(f"job {job} is not in 1..{num_jobs}")
+    return items[job - 1 :: num_jobs]

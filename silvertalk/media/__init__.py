@@ -1,0 +1,7 @@
+"""Audio and video in and out, and the mel spectrogram of the lip-sync models."""
+
+from silvertalk.media.audio import read_audio, write_audio
+from silvertalk.media.mel import wav2lip_mel
+from silvertalk.media.video import MediaInfo, VideoWriter, probe, read_frames
+
+__all__ = ["MediaInfo", "VideoWriter", "probe", "read_audio", "read_frames", "wav2lip_mel", "write_audio"]

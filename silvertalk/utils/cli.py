@@ -1,0 +1,44 @@
+"""Command lines made from a function's signature and docstring."""
+
+import logging
+import sys
+from collections.abc import Callable
+
+from jsonargparse import ArgumentParser
+
+from silvertalk.utils.log import setup_logging
+
+USER_ERRORS = (ValueError, FileNotFoundError, RuntimeError, OSError)
+
+
+def make_parser(function: Callable, **kwargs) -> ArgumentParser:
+    """Make a parser whose options are the function's arguments.
+
+    The help texts come from the Google docstring. ``--config FILE.yaml`` sets
+    any of them; unknown keys are errors.
+
+    Args:
+        function: The worker's plain function.
+        **kwargs: Passed to ``jsonargparse.ArgumentParser``.
+    """
+    summary = (function.__doc__ or "").strip().splitlines()[0]
+    parser = ArgumentParser(description=kwargs.pop("description", summary), **kwargs)
+    parser.add_argument("--config", action="config", help="YAML file that sets any of these options")
+    parser.add_function_arguments(function, as_group=False)
+    return parser
+
+
+def run(parser: ArgumentParser, function: Callable, cmd: list[str] | None = None):
+    """Parse, configure logging and call the function.
+
+    An error the user can mend is one line on stderr and exit code 1; any
+    other exception is a bug of ours and keeps its traceback.
+    """
+    arguments = parser.parse_args(cmd)
+    arguments.pop("config", None)
+    setup_logging()
+    try:
+        return function(**parser.instantiate_classes(arguments).as_dict())
+    except USER_ERRORS as error:
+        logging.debug("traceback", exc_info=True)
+        sys.exit(f"error: {error}")

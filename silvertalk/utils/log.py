@@ -1,0 +1,22 @@
+"""Logs and progress bars, the same in every worker."""
+
+import logging
+import sys
+from collections.abc import Iterable
+
+from tqdm import tqdm
+
+
+def setup_logging(verbose: bool = False) -> None:
+    """Configure the root logger; called by ``main`` functions only."""
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s",
+        stream=sys.stderr,
+        force=True,
+    )
+
+
+def progress(iterable: Iterable, desc: str | None = None, total: int | None = None) -> tqdm:
+    """Wrap an iterable in a bar that stays silent when nobody watches."""
+    return tqdm(iterable, desc=desc, total=total, disable=not sys.stderr.isatty(), leave=False)
