@@ -1,0 +1,16 @@
+"""Finding a face, following it, cutting it out and putting it back."""
+
+from silvertalk.face.crop import crop_face, paste_face
+from silvertalk.face.landmarks import choose_backend, make_backend
+from silvertalk.face.track import NoFaceError, Track, track_frames, track_video
+
+__all__ = [
+    "NoFaceError",
+    "Track",
+    "choose_backend",
+    "crop_face",
+    "make_backend",
+    "paste_face",
+    "track_frames",
+    "track_video",
+]
