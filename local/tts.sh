@@ -1,0 +1,232 @@
+#!/usr/bin/env bash
+# Sourced by run.sh: stages 5-8, the voice. ESPnet's own programs do the work (GAN-TTS task, JETS);
+# here are only their arguments, in the order of ESPnet's tts.sh and with its folder names.
+# Functions read: python train_cmd cuda_cmd dumpdir expdir fs n_fft hop_length nj ngpu token_type
+# cleaner g2p tts_config tts_train_args tts_spk token_list tts_stats_dir tts_exp decode_tag.
+# The sourcing script has run `set -euo pipefail` and sourced common.sh.
+
+# tts_feature_options: the acoustic features, from the recipe's fs, n_fft and hop_length, so that no
+# YAML repeats them. tts_train and tts_stats must agree, hence one place.
+tts_feature_options() {
+    printf '%s\n' \
+        --feats_extract fbank \
+        --feats_extract_conf "fs=${fs}" \
+        --feats_extract_conf "n_fft=${n_fft}" \
+        --feats_extract_conf "hop_length=${hop_length}" \
+        --feats_extract_conf "win_length=null" \
+        --feats_extract_conf "n_mels=80" \
+        --feats_extract_conf "fmin=80" \
+        --feats_extract_conf "fmax=$((fs / 2 < 7600 ? fs / 2 : 7600))" \
+        --pitch_extract_conf "fs=${fs}" \
+        --pitch_extract_conf "n_fft=${n_fft}" \
+        --pitch_extract_conf "hop_length=${hop_length}" \
+        --pitch_extract_conf "f0min=80" \
+        --pitch_extract_conf "f0max=400" \
+        --energy_extract_conf "fs=${fs}" \
+        --energy_extract_conf "n_fft=${n_fft}" \
+        --energy_extract_conf "hop_length=${hop_length}" \
+        --energy_extract_conf "win_length=null" \
+        --tts_conf "sampling_rate=${fs}"
+}
+
+# tts_text_options: how text becomes tokens.
+tts_text_options() {
+    printf '%s\n' \
+        --use_preprocessor true \
+        --token_type "${token_type}" \
+        --token_list "${token_list}" \
+        --non_linguistic_symbols none \
+        --cleaner "${cleaner}" \
+        --g2p "${g2p}"
+}
+
+# tts_split KEYS PREFIX N: KEYS into PREFIX.1.scp .. PREFIX.N.scp, as even as can be.
+tts_split() {
+    awk -v n="$3" -v prefix="$2" '{print > (prefix "." (NR - 1) % n + 1 ".scp")}' "$1"
+}
+
+# tts_usable SET KEYS SKIPPED: the utterances that stages 6-8 can use, and the others with a reason.
+# More arguments go to the worker.
+tts_usable() {
+    local set=$1 keys=$2 skipped=$3
+    shift 3
+    # shellcheck disable=SC2086  # the command is several words
+    ${train_cmd} "${keys%.keys}.usable.log" \
+        "${python}" -m silvertalk.bin.tts_filter --data_dir "${dumpdir}/raw/${set}" \
+        --token_list "${token_list}" --token_type "${token_type}" --cleaner "${cleaner}" --g2p "${g2p}" \
+        --keys "${keys}" --skipped "${skipped}" "$@"
+    if [ -s "${skipped}" ]; then
+        log "${set}: $(wc -l <"${skipped}") utterances left out, listed with reasons in ${skipped}:"
+        sed -n '1,5s/^/    /p' "${skipped}"
+    fi
+}
+
+# Stage 5: dump/raw/tr_no_dev/text -> dump/raw/srctexts -> the token list. Only the training set
+# gives tokens: a character that the model never heard must not get an untrained embedding.
+tts_token_list() {
+    local text=${dumpdir}/raw/tr_no_dev/text srctexts=${dumpdir}/raw/srctexts made
+    need "${text}" 4
+    made=${token_list%.txt}.new.txt
+    mkdir -p "${token_list%/*}"
+    cp "${text}" "${srctexts}.new" && mv "${srctexts}.new" "${srctexts}"
+    # "<unk>" keeps ESPnet's readers content; text with unknown characters never gets that far.
+    # shellcheck disable=SC2086
+    ${train_cmd} "${token_list%.txt}.log" \
+        "${python}" -m espnet2.bin.tokenize_text --token_type "${token_type}" -f 2- \
+        --input "${srctexts}" --output "${made}" --non_linguistic_symbols none \
+        --cleaner "${cleaner}" --g2p "${g2p}" --write_vocabulary true \
+        --add_symbol "<blank>:0" --add_symbol "<unk>:1" --add_symbol "<sos/eos>:-1"
+    mv "${made}" "${token_list}"
+    log "${token_list}: $(wc -l <"${token_list}") tokens from $(wc -l <"${srctexts}") transcripts"
+}
+
+# Stage 6: shapes, mean and variance, pitch and energy of every utterance -> tts_stats_dir.
+tts_stats() {
+    local train=${dumpdir}/raw/tr_no_dev valid=${dumpdir}/raw/dev logdir=${tts_stats_dir}/logdir
+    local jobs n part inputs=() options=()
+    need "${token_list}" 5
+    need "${train}/wav.scp" 4
+    need "${valid}/wav.scp" 4
+    rm -rf "${logdir}"   # shapes of an earlier, killed attempt must not be mixed in
+    mkdir -p "${logdir}"
+    tts_usable tr_no_dev "${logdir}/train.keys" "${tts_stats_dir}/skipped.train.tsv" \
+        --train_config "${tts_config}" --fs "${fs}" --hop_length "${hop_length}" --spk "${tts_spk:-}"
+    tts_usable dev "${logdir}/valid.keys" "${tts_stats_dir}/skipped.valid.tsv" \
+        --train_config "${tts_config}" --fs "${fs}" --hop_length "${hop_length}"
+    jobs=${nj}
+    for part in train valid; do
+        n=$(wc -l <"${logdir}/${part}.keys")
+        [ "${jobs}" -le "${n}" ] || jobs=${n}
+    done
+    tts_split "${logdir}/train.keys" "${logdir}/train" "${jobs}"
+    tts_split "${logdir}/valid.keys" "${logdir}/valid" "${jobs}"
+    mapfile -t options < <(tts_text_options; tts_feature_options)
+    # The discriminator's and the loss' settings do not matter here, the features' do.
+    # shellcheck disable=SC2086
+    ${train_cmd} JOB=1:"${jobs}" "${logdir}/stats.JOB.log" \
+        env OMP_NUM_THREADS=1 "${python}" -m espnet2.bin.gan_tts_train --config "${tts_config}" \
+        --collect_stats true --write_collected_feats true "${options[@]}" \
+        --normalize none --pitch_normalize none --energy_normalize none \
+        --train_data_path_and_name_and_type "${train}/text,text,text" \
+        --train_data_path_and_name_and_type "${train}/wav.scp,speech,sound" \
+        --valid_data_path_and_name_and_type "${valid}/text,text,text" \
+        --valid_data_path_and_name_and_type "${valid}/wav.scp,speech,sound" \
+        --train_shape_file "${logdir}/train.JOB.scp" --valid_shape_file "${logdir}/valid.JOB.scp" \
+        --output_dir "${logdir}/stats.JOB" --ngpu 0 ${tts_train_args}
+    for n in $(seq "${jobs}"); do
+        inputs+=(--input_dir "${logdir}/stats.${n}")
+    done
+    # shellcheck disable=SC2086
+    ${train_cmd} "${logdir}/aggregate.log" \
+        "${python}" -m espnet2.bin.aggregate_stats_dirs "${inputs[@]}" --output_dir "${tts_stats_dir}"
+    # ESPnet's batch maker wants "length,vocabulary" for text.
+    for part in train valid; do
+        awk -v size="$(wc -l <"${token_list}")" '{print $0 "," size}' \
+            "${tts_stats_dir}/${part}/text_shape" >"${tts_stats_dir}/${part}/text_shape.${token_type}"
+    done
+}
+
+# Stage 7: -> tts_exp, resumed from its checkpoint.pth when there is one.
+tts_train() {
+    local train=${dumpdir}/raw/tr_no_dev valid=${dumpdir}/raw/dev part options=()
+    need "${tts_stats_dir}/train/feats_stats.npz" 6
+    mkdir -p "${tts_exp}"
+    # shellcheck disable=SC2086
+    ${train_cmd} "${tts_exp}/check.log" \
+        "${python}" -m silvertalk.bin.tts_check --train_config "${tts_config}" \
+        --fs "${fs}" --hop_length "${hop_length}" --exp_dir "${tts_exp}"
+    mapfile -t options < <(tts_text_options; tts_feature_options)
+    for part in train valid; do
+        local data=${train}
+        [ "${part}" = train ] || data=${valid}
+        options+=(
+            "--${part}_data_path_and_name_and_type" "${data}/text,text,text"
+            "--${part}_data_path_and_name_and_type" "${data}/wav.scp,speech,sound"
+            "--${part}_data_path_and_name_and_type" "${tts_stats_dir}/${part}/collect_feats/pitch.scp,pitch,npy"
+            "--${part}_data_path_and_name_and_type" "${tts_stats_dir}/${part}/collect_feats/energy.scp,energy,npy"
+            "--${part}_shape_file" "${tts_stats_dir}/${part}/text_shape.${token_type}"
+            "--${part}_shape_file" "${tts_stats_dir}/${part}/speech_shape"
+        )
+    done
+    # Left by tts_check when checkpoint.pth could not be read: weights to start from instead.
+    [ ! -f "${tts_exp}/restart.pth" ] || options+=(--init_param "${tts_exp}/restart.pth")
+    # A resumed training keeps the log of the earlier one, as ESPnet's launcher does.
+    [ ! -s "${tts_exp}/train.log" ] || mv "${tts_exp}/train.log" "${tts_exp}/train.$(date '+%Y%m%dT%H%M%S').log"
+    log "training of ${tts_exp}: see ${tts_exp}/train.log and tensorboard --logdir ${tts_exp}/tensorboard"
+    # shellcheck disable=SC2086
+    ${cuda_cmd} --gpu "${ngpu}" "${tts_exp}/train.log" \
+        "${python}" -m espnet2.bin.gan_tts_train --config "${tts_config}" "${options[@]}" \
+        --normalize global_mvn --normalize_conf "stats_file=${tts_stats_dir}/train/feats_stats.npz" \
+        --pitch_normalize global_mvn --pitch_normalize_conf "stats_file=${tts_stats_dir}/train/pitch_stats.npz" \
+        --energy_normalize global_mvn --energy_normalize_conf "stats_file=${tts_stats_dir}/train/energy_stats.npz" \
+        --output_dir "${tts_exp}" --resume true --use_tensorboard true \
+        --ngpu "${ngpu}" --multiprocessing_distributed true ${tts_train_args}
+}
+
+# Stage 8: speech of dev and eval1 -> tts_exp/decode_<tag>/<set>.
+tts_decode() {
+    local set
+    need "${tts_exp}/${decode_tag}.pth" 7
+    for set in dev eval1; do
+        tts_decode_set "${set}" "${tts_exp}/decode_${decode_tag}/${set}"
+    done
+}
+
+# tts_decode_set SET DIR: every job writes its own folder and then a mark, so a killed decoding goes
+# on with the jobs that have none. The merged names are those of ESPnet's tts.sh.
+tts_decode_set() {
+    local set=$1 dir=$2 logdir=$2/log n jobs
+    need "${dumpdir}/raw/${set}/text" 4
+    [ ! -f "${dir}/.done" ] || return 0
+    mkdir -p "${logdir}"
+    if [ ! -f "${logdir}/jobs" ]; then
+        rm -rf "${logdir}"/output.* "${logdir}"/keys.*.scp
+        tts_usable "${set}" "${logdir}/all.keys" "${dir}/skipped.tsv"
+        n=$(wc -l <"${logdir}/all.keys")
+        # At most 500 utterances are lost with a killed job.
+        jobs=$(((n + 499) / 500))
+        [ "${jobs}" -ge "${nj}" ] || jobs=${nj}
+        [ "${jobs}" -le "${n}" ] || jobs=${n}
+        tts_split "${logdir}/all.keys" "${logdir}/keys" "${jobs}"
+        echo "${jobs}" >"${logdir}/jobs.new" && mv "${logdir}/jobs.new" "${logdir}/jobs"
+    fi
+    jobs=$(<"${logdir}/jobs")
+    # shellcheck disable=SC2086,SC2016  # the inner script's own variables
+    ${train_cmd} --max-jobs-run "${nj}" JOB=1:"${jobs}" "${logdir}/tts_inference.JOB.log" \
+        env OMP_NUM_THREADS=1 bash -c '
+            out=$1; shift
+            [ ! -f "${out}/.done" ] || exit 0
+            rm -rf "${out}" && "$@" --output_dir "${out}" && touch "${out}/.done"' tts_inference \
+        "${logdir}/output.JOB" "${python}" -m espnet2.bin.tts_inference \
+        --data_path_and_name_and_type "${dumpdir}/raw/${set}/text,text,text" \
+        --key_file "${logdir}/keys.JOB.scp" --model_file "${tts_exp}/${decode_tag}.pth" \
+        --train_config "${tts_exp}/config.yaml" --ngpu 0 --always_fix_seed true
+    tts_merge "${dir}" "${jobs}"
+    touch "${dir}/.done"
+    log "${dir}: $(wc -l <"${dir}/wav/wav.scp") of $(wc -l <"${dumpdir}/raw/${set}/text") utterances spoken"
+}
+
+# tts_merge DIR JOBS: output.JOB of all jobs into one tree. What the model does not give (JETS has no
+# attention matrices or stop probabilities) is not there.
+tts_merge() {
+    local dir=$1 jobs=$2 n part name
+    for part in norm/feats.scp denorm/feats.scp durations/durations focus_rates/focus_rates speech_shape/speech_shape; do
+        [ -s "${dir}/log/output.1/${part}" ] || continue
+        mkdir -p "${dir}/${part%/*}"
+        for n in $(seq "${jobs}"); do
+            cat "${dir}/log/output.${n}/${part}"
+        done | LC_ALL=C sort -k1 >"${dir}/${part}"
+    done
+    for part in att_ws probs wav; do
+        [ -n "$(find "${dir}/log/output.1/${part}" -type f -print -quit 2>/dev/null)" ] || continue
+        mkdir -p "${dir}/${part}"
+        for n in $(seq "${jobs}"); do
+            # Hard links: the jobs' folders stay whole until the end, so this step can be repeated.
+            find "${dir}/log/output.${n}/${part}" -type f -exec ln -f -t "${dir}/${part}" {} +
+        done
+    done
+    find "${dir}/wav" -name '*.wav' | while IFS= read -r name; do
+        printf '%s %s\n' "$(basename "${name}" .wav)" "${name}"
+    done | LC_ALL=C sort -k1 >"${dir}/wav/wav.scp"
+    echo raw >"${dir}/feats_type"
+}

@@ -1,0 +1,122 @@
+"""Before stages 6 and 8: which utterances of a set the voice can learn from or speak."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from silvertalk.data import read_scp
+from silvertalk.tts import check_train_config, find_unknown, load_train_config, min_num_samples, read_token_list
+from silvertalk.tts.text import describe_unknown
+from silvertalk.utils import write_text
+from silvertalk.utils.cli import make_parser, run
+
+
+def filter_utterances(
+    data_dir: str,
+    token_list: str,
+    keys: str,
+    skipped: str,
+    token_type: str = "char",
+    cleaner: str = "none",
+    g2p: str = "none",
+    train_config: str | None = None,
+    fs: int | None = None,
+    hop_length: int | None = None,
+    spk: str = "",
+) -> None:
+    """List the utterances of a set that can be used, and the others with the reason.
+
+    Args:
+        data_dir: Folder with ``text``, ``utt2spk`` and ``utt2num_samples``.
+        token_list: ``tokens.txt`` of stage 5.
+        keys: File for the usable utterance ids, one a line.
+        skipped: File for the others: utterance id, tab, reason.
+        token_type: As for ESPnet: char, phn, word, bpe.
+        cleaner: As for ESPnet. Only cleaner none has its characters checked.
+        g2p: As for ESPnet.
+        train_config: Training YAML; given, too short recordings are left out.
+        fs: Sampling rate, Hz; needed with train_config.
+        hop_length: Samples from frame to frame; needed with train_config.
+        spk: Only this speaker's utterances; "main" takes the one with most; "" all.
+    """
+    data = Path(data_dir)
+    if not (data / "text").is_file():
+        raise FileNotFoundError(f"no {data}/text; run stage 4")
+    texts = read_scp(data / "text")
+    reasons: dict[str, str] = {}
+    checks = [_text_check(read_token_list(token_list), token_type, cleaner)]
+    if train_config is not None:
+        config = load_train_config(train_config)
+        check_train_config(config, fs, hop_length, name=train_config)
+        checks.append(_length_check(data, min_num_samples(config, hop_length), fs, hop_length))
+    if spk:
+        checks.append(_speaker_check(read_scp(data / "utt2spk"), spk))
+    for utt_id, text in texts.items():
+        reason = next((found for check in checks if (found := check(utt_id, text))), None)
+        if reason:
+            reasons[utt_id] = reason
+    usable = [utt_id for utt_id in texts if utt_id not in reasons]
+    write_text(skipped, "".join(f"{utt_id}\t{reason}\n" for utt_id, reason in reasons.items()))
+    if not usable:
+        example = next(iter(reasons.items()), ("-", "there is no utterance"))
+        raise RuntimeError(f"{data}: no utterance can be used; for example {example[0]}: {example[1]}")
+    write_text(keys, "".join(f"{utt_id}\n" for utt_id in usable))
+    logging.info("%s: %d usable, %d left out", data, len(usable), len(reasons))
+
+
+Check = Callable[[str, str], str | None]  # (utt_id, text) -> reason to leave it out
+
+
+def _text_check(tokens: list[str], token_type: str, cleaner: str) -> Check:
+    def check(utt_id: str, text: str) -> str | None:
+        if not text:
+            return "the transcript is empty"
+        if token_type != "char" or cleaner not in ("none", ""):
+            return None
+        unknown = find_unknown(text, tokens)
+        return describe_unknown(text, unknown, tokens) if unknown else None
+
+    return check
+
+
+def _length_check(data: Path, min_samples: int, fs: int, hop_length: int) -> Check:
+    num_samples = {utt_id: int(n) for utt_id, n in read_scp(data / "utt2num_samples").items()}
+
+    def check(utt_id: str, text: str) -> str | None:
+        n = num_samples.get(utt_id, 0)
+        if n < min_samples:
+            return f"{n / fs:.2f} s long; a training segment takes {min_samples / fs:.2f} s"
+        if n // hop_length < len(text):
+            # The alignment gives every character at least one frame.
+            return f"{len(text)} characters in {n // hop_length} frames"
+        return None
+
+    return check
+
+
+def _speaker_check(utt2spk: dict[str, str], spk: str) -> Check:
+    counts = Counter(utt2spk.values())
+    wanted = counts.most_common(1)[0][0] if spk == "main" else spk
+    if wanted not in counts:
+        raise ValueError(f"no utterance of speaker '{spk}'; there are: {' '.join(sorted(counts))}")
+
+    def check(utt_id: str, text: str) -> str | None:
+        found = utt2spk.get(utt_id)
+        return None if found == wanted else f"spoken by {found}; the voice is that of {wanted}"
+
+    return check
+
+
+def get_parser():
+    """Return the parser."""
+    return make_parser(filter_utterances)
+
+
+def main(cmd: list[str] | None = None):
+    """Run the command line."""
+    run(get_parser(), filter_utterances, cmd)
+
+
+if __name__ == "__main__":
+    main()

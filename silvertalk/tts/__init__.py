@@ -1,0 +1,19 @@
+"""The voice: checks around ESPnet's GAN-TTS programs, and text to sound with what they trained."""
+
+from silvertalk.tts.config import check_train_config, load_train_config, min_num_samples
+from silvertalk.tts.experiment import find_checkpoint, repair_experiment
+from silvertalk.tts.synthesizer import Synthesizer
+from silvertalk.tts.text import UnknownCharacterError, find_unknown, normalize_text, read_token_list
+
+__all__ = [
+    "Synthesizer",
+    "UnknownCharacterError",
+    "check_train_config",
+    "find_checkpoint",
+    "find_unknown",
+    "load_train_config",
+    "min_num_samples",
+    "normalize_text",
+    "read_token_list",
+    "repair_experiment",
+]

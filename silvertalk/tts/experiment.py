@@ -1,0 +1,84 @@
+"""The folder of an ESPnet experiment: which checkpoint to use, and mending one after a kill."""
+
+import logging
+import os
+import shutil
+import zipfile
+from pathlib import Path
+
+from silvertalk.utils import atomic_path
+
+
+def find_checkpoint(exp_dir: str | os.PathLike) -> Path:
+    """Choose the weights of an experiment: averaged ones first, then the latest.
+
+    Args:
+        exp_dir: Folder with ``config.yaml`` and ``*.pth``.
+
+    Raises:
+        FileNotFoundError: There is no experiment or it has no weights yet.
+    """
+    exp_dir = Path(exp_dir)
+    if not (exp_dir / "config.yaml").is_file():
+        raise FileNotFoundError(f"no {exp_dir}/config.yaml; run stages 5 to 7, or name a trained voice's folder")
+    for pattern in ("train.total_count.ave_5best.pth", "*.ave*.pth", "latest.pth"):
+        # The longest average last: sorting by the number in "ave_5best" is not worth a parser.
+        found = sorted(path for path in exp_dir.glob(pattern) if path.exists())
+        if found:
+            return found[-1]
+    raise FileNotFoundError(f"{exp_dir} holds no weights (*.ave*.pth or latest.pth); run stage 7")
+
+
+def repair_experiment(exp_dir: str | os.PathLike) -> None:
+    """Make an experiment whose training was killed resumable.
+
+    ESPnet writes ``checkpoint.pth``, then ``Nepoch.pth``, each straight to its
+    final name, so a kill leaves one of them cut or the second one missing:
+
+    - ``Nepoch.pth`` cut or missing: written again from ``checkpoint.pth``
+      (the n-best average at the end needs it).
+    - ``checkpoint.pth`` cut: no optimizer state is left. The weights of the
+      last whole epoch become ``restart.pth``, from which a new training starts.
+
+    Args:
+        exp_dir: Experiment folder; nothing is done when it holds no checkpoint.
+    """
+    import torch
+
+    exp_dir = Path(exp_dir)
+    checkpoint = exp_dir / "checkpoint.pth"
+    epochs = {int(path.name.removesuffix("epoch.pth")): path for path in exp_dir.glob("[0-9]*epoch.pth")}
+    if not checkpoint.exists():
+        return
+    if not zipfile.is_zipfile(checkpoint):
+        _restart_from_weights(exp_dir, epochs)
+        return
+    states = torch.load(checkpoint, map_location="cpu", weights_only=False)
+    epoch = states["reporter"]["epoch"]
+    path = exp_dir / f"{epoch}epoch.pth"
+    if path.exists() and zipfile.is_zipfile(path):
+        return
+    logging.warning("%s was cut off or missing; written again from checkpoint.pth", path)
+    with atomic_path(path) as temporary:
+        torch.save(states["model"], temporary)
+    latest = exp_dir / "latest.pth"
+    latest.unlink(missing_ok=True)
+    latest.symlink_to(path.name)
+
+
+def _restart_from_weights(exp_dir: Path, epochs: dict[int, Path]) -> None:
+    """Set the remains aside and keep the last whole epoch's weights as ``restart.pth``."""
+    whole = [epoch for epoch, path in sorted(epochs.items()) if zipfile.is_zipfile(path)]
+    restart = exp_dir / "restart.pth"
+    if whole:
+        with atomic_path(restart) as temporary:
+            shutil.copyfile(epochs[whole[-1]], temporary)
+        kept = f"the training starts anew from the weights of epoch {whole[-1]}"
+    elif restart.exists():
+        kept = "the training starts anew from the weights it started from before"
+    else:
+        kept = "the training starts anew"
+    logging.warning("%s/checkpoint.pth was cut off while being written; %s", exp_dir, kept)
+    # checkpoint.pth goes last: until then a kill leads here again.
+    for path in [*epochs.values(), exp_dir / "checkpoint.pth"]:
+        path.unlink(missing_ok=True)

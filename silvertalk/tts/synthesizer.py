@@ -1,0 +1,104 @@
+"""Text to sound with a trained voice."""
+
+import contextlib
+import io
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+
+from silvertalk.tts.experiment import find_checkpoint
+from silvertalk.tts.text import UnknownCharacterError, describe_unknown, find_unknown, normalize_text
+
+
+class Synthesizer:
+    """A trained ESPnet voice; a thin layer over ``espnet2.bin.tts_inference.Text2Speech``.
+
+    Example:
+        >>> synthesizer = Synthesizer.from_exp("exp/tts_train_jets_raw_char_none_none")
+        >>> wav, sampling_rate = synthesizer("bin blue at f two now")
+    """
+
+    def __init__(self, text2speech, tokens: list[str] | None = None):
+        """Wrap a loaded model.
+
+        Args:
+            text2speech: A ``Text2Speech``.
+            tokens: The voice's character tokens; None when its tokens are not
+                characters (then ESPnet's own tokenizer decides alone).
+        """
+        self.text2speech = text2speech
+        self.tokens = tokens
+
+    @classmethod
+    def from_exp(
+        cls, exp_dir: str | os.PathLike, device: str = "cpu", checkpoint: str | os.PathLike | None = None
+    ) -> "Synthesizer":
+        """Load the voice of an experiment folder.
+
+        Args:
+            exp_dir: Folder with ``config.yaml`` and weights.
+            device: ``cpu`` or ``cuda``.
+            checkpoint: Weights; by default ``train.total_count.ave_5best.pth``,
+                else another average, else ``latest.pth``.
+
+        Raises:
+            FileNotFoundError: The folder holds no trained voice.
+        """
+        checkpoint = Path(checkpoint) if checkpoint else find_checkpoint(exp_dir)
+        if not checkpoint.exists():
+            raise FileNotFoundError(f"no {checkpoint}; run stage 7")
+        text2speech = _load(Path(exp_dir) / "config.yaml", checkpoint, device)
+        arguments = text2speech.train_args
+        characters = arguments.token_type == "char" and arguments.cleaner is None
+        return cls(text2speech, list(arguments.token_list) if characters else None)
+
+    @property
+    def sampling_rate(self) -> int:
+        """Hz of the sound."""
+        return int(self.text2speech.fs)
+
+    def __call__(self, text: str) -> tuple[np.ndarray, int]:
+        """Speak a sentence.
+
+        Args:
+            text: One sentence, any letter case.
+
+        Returns:
+            Sound (T,) float32 in -1..1, and its sampling rate in Hz.
+
+        Raises:
+            ValueError: The text is empty.
+            UnknownCharacterError: The voice has no token for a character; the
+                message says which, where, and what the voice knows.
+        """
+        text = normalize_text(text, self.tokens or [])
+        if not text:
+            raise ValueError("the text is empty; type a sentence")
+        if self.tokens is not None:
+            unknown = find_unknown(text, self.tokens)
+            if unknown:
+                raise UnknownCharacterError(describe_unknown(text, unknown, self.tokens))
+        wav = self.text2speech(text)["wav"]
+        return np.clip(wav.cpu().numpy().astype(np.float32), -1.0, 1.0), self.sampling_rate
+
+
+def _load(config: Path, checkpoint: Path, device: str):
+    """Build the model without the chatter of ESPnet's imports.
+
+    ESPnet imports its English g2p whether it is used or not, which looks for
+    NLTK data and prints when there is no network.
+    """
+    chatter = io.StringIO()
+    root_level = logging.getLogger().level
+    try:
+        with contextlib.redirect_stderr(chatter), contextlib.redirect_stdout(chatter):
+            from espnet2.bin.tts_inference import Text2Speech
+        logging.getLogger().setLevel(max(root_level, logging.WARNING))  # ESPnet logs the whole network
+        return Text2Speech(
+            train_config=str(config), model_file=str(checkpoint), device=device, always_fix_seed=True
+        )
+    finally:
+        logging.getLogger().setLevel(root_level)
+        logging.debug("while ESPnet was loaded: %s", chatter.getvalue())

@@ -1,0 +1,66 @@
+"""Which text a voice can speak: its token list and the characters outside it.
+
+Pure text work without ESPnet, whose import takes seconds.
+"""
+
+import os
+from pathlib import Path
+
+SPECIAL_TOKENS = ("<blank>", "<unk>", "<sos/eos>")
+SPACE = "<space>"  # ESPnet's name of " " in a character token list
+
+
+class UnknownCharacterError(ValueError):
+    """The text holds a character for which the voice has no token."""
+
+
+def read_token_list(path: str | os.PathLike) -> list[str]:
+    """Read a token list as ``espnet2.bin.tokenize_text`` writes it, one token a line.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file holds no token besides the special ones.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"no {path}; run stage 5")
+    # A token may be a space-like character, so only the line's end is cut.
+    tokens = [line.rstrip("\n") for line in Path(path).read_text(encoding="utf-8").split("\n") if line]
+    if not set(tokens) - set(SPECIAL_TOKENS):
+        raise ValueError(f"{path} holds no token; is dump/raw/tr_no_dev/text empty?")
+    return tokens
+
+
+def normalize_text(text: str, tokens: list[str]) -> str:
+    """Bring typed text to the form of the transcripts: single spaces, letter case of the tokens.
+
+    Args:
+        text: Typed text.
+        tokens: The voice's character tokens. Text becomes lower-case when they
+            hold no upper-case letter.
+    """
+    text = " ".join(text.split())
+    letters = [token for token in tokens if len(token) == 1 and token.isalpha()]
+    if letters and all(letter == letter.lower() for letter in letters):
+        text = text.lower()
+    return text
+
+
+def find_unknown(text: str, tokens: list[str]) -> list[tuple[int, str]]:
+    """Find the characters that have no token.
+
+    Example:
+        ``find_unknown("bin 2", ["<space>", "b", "i", "n"])`` -> ``[(4, "2")]``
+
+    Returns:
+        Place (0-based) and character of each, in order.
+    """
+    known = set(tokens)
+    return [(i, c) for i, c in enumerate(text) if (SPACE if c == " " else c) not in known]
+
+
+def describe_unknown(text: str, unknown: list[tuple[int, str]], tokens: list[str]) -> str:
+    """Say in one line which characters are unknown, where, and which ones are known."""
+    shown = ", ".join(f"'{c}' (U+{ord(c):04X}) at place {i + 1}" for i, c in unknown[:5])
+    more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+    known = sorted("space" if token == SPACE else token for token in tokens if token not in SPECIAL_TOKENS)
+    return f"'{text}' has {shown}{more}, for which the voice has no token; it knows: {' '.join(known)}"
