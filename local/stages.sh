@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Sourced by run.sh: the folders' names and what several stages share. Everything here reads run.sh's
+# options; common.sh, path.sh and cmd.sh have been sourced.
+# shellcheck disable=SC2034,SC2154  # variables are set here for run.sh, and by it for here
+
+sets="tr_no_dev dev eval1"
+
+# is_outside FOLDER: whether FOLDER lies outside this recipe's expdir, so is somebody else's work.
+is_outside() {
+    local here
+    here=$(realpath -m "${expdir}")
+    [[ $(realpath -m "$1") != "${here}"/* ]]
+}
+
+# name_folders: the names of DESIGN for every experiment; a model folder that was given and lies
+# outside expdir is used and never trained or written to.
+name_folders() {
+    local tag=raw_${token_type}_${cleaner}_${g2p} name
+    tts_stats_dir=${expdir}/tts_stats_${tag}
+    token_list=${dumpdir}/token_list/${token_type}/tokens.txt
+    trains_voice=true trains_expert=true trains_face=true
+    for name in tts_exp syncnet_exp wav2lip_exp; do
+        if [ -n "${!name}" ] && is_outside "${!name}" && [ ! -d "${!name}" ]; then
+            die "no folder ${!name}; give --${name} the experiment folder of a finished recipe"
+        fi
+    done
+    if [ -n "${tts_exp}" ] && is_outside "${tts_exp}"; then trains_voice=false; fi
+    if [ -n "${syncnet_exp}" ] && is_outside "${syncnet_exp}"; then trains_expert=false; fi
+    if [ -n "${wav2lip_exp}" ] && is_outside "${wav2lip_exp}"; then
+        trains_face=false
+        trains_expert=false
+    fi
+    tts_exp=${tts_exp:-${expdir}/tts_$(basename "${tts_config}" .yaml)_${tag}}
+    syncnet_exp=${syncnet_exp:-${expdir}/syncnet_$(basename "${syncnet_config}" .yaml)}
+    wav2lip_exp=${wav2lip_exp:-${expdir}/wav2lip_$(basename "${wav2lip_config}" .yaml)}
+    tts_decode_dir=${expdir}/${tts_exp##*/}/decode_${decode_tag}
+    video_dir=${expdir}/${wav2lip_exp##*/}/decode_${wav2lip_tag}
+    say_dir=${expdir}/${wav2lip_exp##*/}/say
+    score_dir=${video_dir}/scores
+}
+
+# has_table NAME: whether the training set has NAME; true as long as there is no training set.
+has_table() { [ ! -d "${datadir}/tr_no_dev" ] || [ -s "${datadir}/tr_no_dev/$1" ]; }
+
+# find_modalities: which stages this corpus can have.
+find_modalities() {
+    has_video=true has_text=true
+    if ! has_table video.scp; then
+        has_video=false
+        log "${corpus} has no video: stages 3, 9, 10, 15 and the faces of 4 are left out"
+    fi
+    if ! has_table text; then
+        has_text=false
+        log "${corpus} has no transcripts: stages 5 to 8 are left out"
+    fi
+    has_voice=${has_text}
+    if [ "${trains_voice}" = false ]; then
+        has_voice=true
+        log "the voice is ${tts_exp}: stages 5 to 7 are left out"
+    fi
+    [ "${trains_face}" = true ] || log "the face is ${wav2lip_exp}: stages 9 and 10 are left out"
+}
+
+# raw_org SET: stage 2's folder. Test data is not filtered, so it goes to its final place at once.
+raw_org() {
+    if [ "$1" = eval1 ]; then echo "${dumpdir}/raw/eval1"; else echo "${dumpdir}/raw/org/$1"; fi
+}
+
+# show_skipped FOLDER: say how many utterances a stage left out and where they are listed.
+show_skipped() {
+    local list=$1/skipped.tsv
+    [ -s "${list}" ] || return 0
+    log "$1: $(wc -l <"${list}") utterances left out, listed with reasons in ${list}:"
+    sed -n '1,5s/^/    /p' "${list}"
+}
+
+# run_sharded WORKER DATA_DIR OUT_DIR [OPTION...]: a dump worker in nj jobs, then the merge.
+run_sharded() {
+    local worker=$1 data=$2 out=$3 jobs utterances
+    shift 3
+    utterances=$(wc -l <"${data}/utt2spk")
+    [ "${utterances}" -gt 0 ] || die "${data} has no utterances; run stage 1 with a fuller corpus"
+    jobs=$((nj < utterances ? nj : utterances))
+    ${train_cmd} --max-jobs-run "${nj}" --num-threads 1 JOB=1:"${jobs}" "${out}/log/${worker}.JOB.log" \
+        "${python}" -m "silvertalk.bin.${worker}" --data_dir "${data}" --out_dir "${out}" \
+        --job JOB --num_jobs "${jobs}" "$@"
+    ${train_cmd} "${out}/log/combine_parts.log" \
+        "${python}" -m silvertalk.bin.combine_parts --dir "${out}" --data_dir "${data}"
+    show_skipped "${out}"
+    log "${out}: done, $((utterances - $(wc -l <"${out}/skipped.tsv"))) of ${utterances} utterances"
+}

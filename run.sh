@@ -1,0 +1,227 @@
+#!/usr/bin/env bash
+# Silvertalk: every stage from a corpus to a face that speaks a typed sentence.
+#   ./run.sh                              makes the environment, then all stages on the mini corpus
+#   ./run.sh --stage 9 --stop_stage 10    some stages again (--stop-stage works too)
+#   egs/<corpus>/<task>/run.sh --db_root /where/it/is       the same stages on another corpus
+#
+# Stages: 1 data preparation; 2 audio dump; 3 face dump; 4 sync correction and filtering;
+# 5 token list, 6 statistics, 7 training, 8 decoding of the voice (JETS); 9 SyncNet expert;
+# 10 Wav2Lip; 15 talking-face decoding; 16 scores and RESULTS.md.
+# A corpus without video skips 3, 9, 10 and 15, one without transcripts skips 5 to 8.
+# A finished stage is not done again; one whose options changed says so and stops.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+# -- Which stages
+stage=1                     # first stage
+stop_stage=17               # last stage
+overwrite=false             # true: remove what the asked stages made before and do them again
+continue_changed=false      # true: let a stage go on although its options changed (to train longer)
+nj=$(nproc)                 # jobs at a time
+ngpu=0                      # GPUs for training; 0 trains on the CPU
+
+# -- Where
+workdir=${root}             # data/, dump/ and exp/ are made here, unless they are named below
+datadir=data                # Kaldi data directories
+dumpdir=dump                # prepared audio and faces
+expdir=exp                  # models and what they made
+db_root=                    # the corpus as it was published (mini needs none)
+download=false              # true: fetch the corpus from its own site into db_root
+
+# -- Corpus
+corpus=mini                 # name in logs and results
+local_data=${root}/egs/mini/av1/local/data.sh  # makes the data directories in stage 1
+local_data_opts=            # more options for it
+min_wav_duration=0.5        # seconds; shorter utterances are dropped in stage 4
+max_wav_duration=20.0       # seconds; longer ones too
+
+# -- Features
+fs=16000                    # sampling rate of the voice, Hz
+n_fft=1024                  # points
+hop_length=256              # points
+audio_format=flac           # flac or wav
+face_backend=auto           # auto, face_alignment or dlib
+face_size=96                # side of the stored face, pixels
+token_type=char             # char or phn
+cleaner=none                # ESPnet's text cleaner
+g2p=none                    # ESPnet's grapheme-to-phoneme converter, for phn
+
+# -- Models
+tts_config=${root}/conf/mini/train_jets.yaml         # the voice
+tts_train_args=             # more options for ESPnet's training, as "--max_epoch 20"
+tts_exp=                    # its folder [from tts_config]; one outside expdir is used as it is
+decode_tag=latest           # its checkpoint to speak with, without .pth
+syncnet_config=${root}/conf/mini/train_syncnet.yaml  # the lip expert
+syncnet_train_args=         # more options for its training
+syncnet_exp=                # its folder [from syncnet_config]; one outside expdir is used as it is
+wav2lip_config=${root}/conf/mini/train_wav2lip.yaml  # the face
+wav2lip_train_args=         # more options for its training
+wav2lip_exp=                # its folder [from wav2lip_config]; one outside expdir is used as it is
+wav2lip_tag=latest          # its checkpoint to decode with, without .pth
+
+# -- The result
+say_text="bin blue at f two now"  # what the face says in the end
+say_face=                   # photo or video of the face that says it [the first of eval1]
+
+# shellcheck source=local/common.sh
+. "${root}/local/common.sh"
+recipe_options="$*"
+parse_options "$@"
+absolute_paths workdir datadir dumpdir expdir db_root local_data say_face \
+    tts_config tts_exp syncnet_config syncnet_exp wav2lip_config wav2lip_exp
+
+[ "${stage}" -ge 1 ] || die "--stage ${stage}: stages start at 1"
+[ "${stage}" -le "${stop_stage}" ] || die "--stage ${stage} lies after --stop_stage ${stop_stage}"
+[ "${nj}" -ge 1 ] || die "--nj ${nj}: at least one job is needed"
+[ "${ngpu}" -ge 0 ] || die "--ngpu ${ngpu}: give 0 to train on the CPU"
+[[ ${audio_format} =~ ^(flac|wav)$ ]] || die "--audio_format takes flac or wav, not '${audio_format}'"
+[[ ${token_type} =~ ^(char|phn)$ ]] || die "--token_type takes char or phn, not '${token_type}'"
+[[ ${face_backend} =~ ^(auto|face_alignment|dlib)$ ]] || die "--face_backend takes auto, face_alignment or dlib"
+
+"${root}/tools/setup_env.sh"
+# shellcheck source=path.sh
+. "${root}/path.sh"
+# shellcheck source=cmd.sh
+. "${root}/cmd.sh"
+# shellcheck source=local/stages.sh
+. "${root}/local/stages.sh"
+# shellcheck source=local/tts.sh
+. "${root}/local/tts.sh"
+{ mkdir -p "${workdir}" && cd "${workdir}"; } || die "cannot use ${workdir}; choose another --workdir"
+trap 'report_failure $?' EXIT
+name_folders
+log "${corpus} in ${PWD}: $0 ${recipe_options}"
+
+# What stage 1 needs is asked for only when it has to be done.
+data_marker=${datadir}/.done
+db_root=${db_root:-$(marker_option "${data_marker}" db_root)}
+if stage_begin 1 "${corpus} -> ${datadir}" marker="${data_marker}" \
+        options="corpus db_root local_data_opts" output="${datadir}"; then
+    # shellcheck disable=SC2086  # options are several words
+    "${local_data}" --db_root "${db_root}" --out "${datadir}" --download "${download}" --nj "${nj}" ${local_data_opts}
+    for set in ${sets}; do
+        need "${datadir}/${set}/utt2spk" 1
+        log "${datadir}/${set}: $(wc -l <"${datadir}/${set}/utt2spk") utterances"
+    done
+    stage_end
+fi
+
+find_modalities
+
+audio_marker=${dumpdir}/raw/org/.done
+if stage_begin 2 "${datadir} -> ${dumpdir}/raw" marker="${audio_marker}" reads=1:"${data_marker}" \
+        options="fs audio_format" output="${dumpdir}/raw/org" output="${dumpdir}/raw/eval1"; then
+    for set in ${sets}; do
+        need "${datadir}/${set}/wav.scp" 1
+        run_sharded audio_dump "${datadir}/${set}" "$(raw_org "${set}")" --fs "${fs}" --audio_format "${audio_format}"
+    done
+    stage_end
+fi
+
+face_marker=${dumpdir}/face/org/.done
+if "${has_video}" && stage_begin 3 "${datadir} -> ${dumpdir}/face/org" marker="${face_marker}" \
+        reads=1:"${data_marker}" options="face_backend face_size" output="${dumpdir}/face/org"; then
+    for set in ${sets}; do
+        need "${datadir}/${set}/video.scp" 1
+        run_sharded face_dump "${datadir}/${set}" "${dumpdir}/face/org/${set}" \
+            --face_size "${face_size}" --backend "${face_backend}"
+    done
+    stage_end
+fi
+
+filter_marker=${dumpdir}/raw/.done
+if stage_begin 4 "${dumpdir}/{raw,face}/org -> ${dumpdir}/{raw,face}" marker="${filter_marker}" \
+        reads=2:"${audio_marker}" reads=3:"${face_marker}" options="min_wav_duration max_wav_duration" \
+        output="${dumpdir}/raw/tr_no_dev" output="${dumpdir}/raw/dev" output="${dumpdir}/face/tr_no_dev" \
+        output="${dumpdir}/face/dev" output="${dumpdir}/face/eval1"; then
+    for set in ${sets}; do
+        need "$(raw_org "${set}")/wav.scp" 2
+        filter_set "${set}"
+    done
+    stage_end
+fi
+
+token_marker=${token_list%/*}/.done
+if "${has_text}" && "${trains_voice}" && stage_begin 5 "${dumpdir}/raw/srctexts -> ${token_list}" \
+        marker="${token_marker}" reads=4:"${filter_marker}" options="token_type cleaner g2p" \
+        output="${token_list}" output="${dumpdir}/raw/srctexts"; then
+    tts_token_list
+    stage_end
+fi
+
+stats_marker=${tts_stats_dir}/.done
+if "${has_text}" && "${trains_voice}" && stage_begin 6 "${dumpdir}/raw -> ${tts_stats_dir}" \
+        marker="${stats_marker}" reads=4:"${filter_marker}" reads=5:"${token_marker}" \
+        options="fs n_fft hop_length tts_train_args" output="${tts_stats_dir}"; then
+    tts_stats
+    stage_end
+fi
+
+tts_marker=${tts_exp}/.done
+if "${has_text}" && "${trains_voice}" && stage_begin 7 "${tts_stats_dir} -> ${tts_exp}" \
+        marker="${tts_marker}" reads=6:"${stats_marker}" config=tts_config options="tts_train_args" \
+        output="${tts_exp}"; then
+    tts_train
+    stage_end
+fi
+
+speech_marker=${tts_exp}/decode_${decode_tag}/.done
+if "${has_text}" && stage_begin 8 "${tts_exp} -> ${tts_exp}/decode_${decode_tag}" \
+        marker="${speech_marker}" reads=7:"${tts_marker}" reads=4:"${filter_marker}" \
+        output="${tts_exp}/decode_${decode_tag}"; then
+    tts_decode
+    stage_end
+fi
+
+syncnet_marker=${syncnet_exp}/.done
+if "${has_video}" && "${trains_expert}" && stage_begin 9 "${dumpdir}/face -> ${syncnet_exp}" \
+        marker="${syncnet_marker}" reads=4:"${filter_marker}" config=syncnet_config \
+        options="syncnet_train_args" output="${syncnet_exp}"; then
+    need "${dumpdir}/face/tr_no_dev/video.scp" 4
+    # shellcheck disable=SC2086
+    ${cuda_cmd} --gpu "${ngpu}" "${syncnet_exp}/train.log" \
+        "${python}" -m silvertalk.bin.syncnet_train --config "${syncnet_config}" --dump_dir "${dumpdir}/face" \
+        --exp_dir "${syncnet_exp}" --ngpu "${ngpu}" ${syncnet_train_args}
+    stage_end
+fi
+
+wav2lip_marker=${wav2lip_exp}/.done
+if "${has_video}" && "${trains_face}" && stage_begin 10 "${dumpdir}/face, ${syncnet_exp} -> ${wav2lip_exp}" \
+        marker="${wav2lip_marker}" reads=4:"${filter_marker}" reads=9:"${syncnet_marker}" config=wav2lip_config \
+        options="wav2lip_train_args" output="${wav2lip_exp}"; then
+    need "${syncnet_exp}/latest.pth" 9
+    # shellcheck disable=SC2086
+    ${cuda_cmd} --gpu "${ngpu}" "${wav2lip_exp}/train.log" \
+        "${python}" -m silvertalk.bin.wav2lip_train --config "${wav2lip_config}" --dump_dir "${dumpdir}/face" \
+        --syncnet_exp "${syncnet_exp}" --exp_dir "${wav2lip_exp}" --ngpu "${ngpu}" ${wav2lip_train_args}
+    stage_end
+fi
+
+video_marker=${video_dir}/.done
+if "${has_video}" && stage_begin 15 "${tts_exp}, ${wav2lip_exp} -> ${video_dir}" \
+        marker="${video_marker}" reads=4:"${filter_marker}" reads=8:"${speech_marker}" reads=10:"${wav2lip_marker}" \
+        output="${video_dir}"; then
+    need "${wav2lip_exp}/${wav2lip_tag}.pth" 10
+    for set in dev eval1; do
+        decode_videos "${set}"
+    done
+    stage_end
+fi
+
+# One sentence typed by the user; another sentence is no reason to decode the sets again.
+if "${has_video}" && stage_begin 15 "\"${say_text}\" -> ${say_dir}/say.mp4" marker="${say_dir}/.done" \
+        reads=7:"${tts_marker}" reads=10:"${wav2lip_marker}" options="say_text say_face" changed=redo \
+        output="${say_dir}/say.mp4"; then
+    say_sentence
+    stage_end
+fi
+
+score_marker=${score_dir}/.done
+if stage_begin 16 "${video_dir} -> ${score_dir}, RESULTS.md" marker="${score_marker}" \
+        reads=8:"${speech_marker}" reads=15:"${video_marker}" options="corpus" changed=redo output="${score_dir}"; then
+    score
+    stage_end
+fi
+
+last_words

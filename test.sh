@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Makes the environment if there is none, and runs the tests (pytest's options are passed on):
+#   ./test.sh                 everything; tests of the trained mini recipe need ./run.sh before
+#   ./test.sh test/media -x   some of it
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+"${root}/tools/setup_env.sh"
+# shellcheck source=path.sh
+. "${root}/path.sh"
+cd "${root}"
+if [ $# -gt 0 ]; then exec python -m pytest "$@"; fi
+exec python -m pytest test
