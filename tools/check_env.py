@@ -25,6 +25,7 @@ MAIN_PACKAGES = (
     "face-alignment dlib-bin espeakng-loader pocketsphinx tensorboard pytest"
 ).split()
 MIN_FREE_GB = 5.0
+MAX_LISTED = 12  # packages in an error message
 
 
 class Weights(NamedTuple):
@@ -104,7 +105,8 @@ def check_installed(lock: dict[str, str]) -> list[str]:
         problems.append(f"Python {PYTHON[0]}.{PYTHON[1]} is needed, this is {sys.version.split()[0]}")
     missing = [f"{name}=={version}" for name, version in lock.items() if name not in found]
     if missing:
-        problems.append(f"{len(missing)} of {len(lock)} packages are missing: {' '.join(missing)}")
+        listed = " ".join(missing[:MAX_LISTED]) + (" ..." if len(missing) > MAX_LISTED else "")
+        problems.append(f"{len(missing)} of {len(lock)} packages are missing: {listed}")
     others = [f"{name} {found[name]} ({lock[name]})" for name in lock if found.get(name, lock[name]) != lock[name]]
     if others:
         print(f"note: {len(others)} packages differ from the tested versions: {', '.join(others)}", file=sys.stderr)

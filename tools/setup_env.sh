@@ -103,12 +103,14 @@ check_disk() {
 make_venv
 choose_installer
 check_disk
+# Bars for a person, no list of 157 names in a log.
+[ -t 2 ] || install+=(--quiet)
 # A killed installation may have left packages without some of their files: those are forgotten here
 # and so installed again.
 "${venv}/bin/python" "${check[@]}" --forget_broken
 "${install[@]}" --no-deps -r "${lock_file}" \
     || die "the packages could not be installed (see above); check the network and the disk and run this again"
-"${install[@]}" --quiet --no-deps --no-build-isolation -e "${root}" \
+"${install[@]}" --no-deps --no-build-isolation -e "${root}" \
     || die "this package could not be installed in ${venv} (see above); is ${root} writable?"
 "${venv}/bin/python" "${check[@]}" --installed \
     || die "the environment is incomplete (see above); remove ${venv} and run this again"
