@@ -153,6 +153,49 @@ def validate_data_dir(data_dir: str | os.PathLike) -> None:
         raise ValueError(f"{data_dir}/spk2utt does not match utt2spk; make it anew from utt2spk")
 
 
+def subset_data_dir(
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    dropped: dict[str, str],
+    replaced: dict[str, dict[str, object]] | None = None,
+) -> int:
+    """Copy a folder of Kaldi files without some utterances.
+
+    Args:
+        source: Folder with ``utt2spk``; every file in it keyed by the same utterances is copied.
+        target: Folder to write; also gets ``dropped.tsv`` (utterance, reason).
+        dropped: utterance -> why it is left out.
+        replaced: file name -> utterance -> new value.
+
+    Returns:
+        Number of utterances kept.
+
+    Raises:
+        RuntimeError: Nothing is left.
+    """
+    source, target, replaced = Path(source), Path(target), replaced or {}
+    utt2spk = read_scp(source / "utt2spk")
+    kept = [utt_id for utt_id in utt2spk if utt_id not in dropped]
+    write_text(target / "dropped.tsv", "".join(f"{key}\t{dropped[key]}\n" for key in sorted(dropped)))
+    if not kept:
+        first = sorted(dropped)[0]
+        raise RuntimeError(f"{source}: no utterance is left (first dropped: '{first}': {dropped[first]}); see {target}/dropped.tsv")
+    spk2utt: dict[str, list[str]] = {}
+    for utt_id in kept:
+        spk2utt.setdefault(utt2spk[utt_id], []).append(utt_id)
+    write_scp(target / "spk2utt", {spk: " ".join(ids) for spk, ids in spk2utt.items()})
+    if (source / "feats_type").is_file():
+        write_text(target / "feats_type", (source / "feats_type").read_text())
+    for path in sorted(source.iterdir()):
+        if path.suffix == ".tsv" or path.name in ("spk2utt", "feats_type") or not path.is_file() or path.name[0] == ".":
+            continue
+        table = {**read_scp(path), **replaced.get(path.name, {})}
+        write_scp(target / path.name, {utt_id: table[utt_id] for utt_id in kept})
+    for name in set(replaced) - {path.name for path in source.iterdir()}:
+        write_scp(target / name, {utt_id: replaced[name][utt_id] for utt_id in kept})
+    return len(kept)
+
+
 def shard(items: Sequence, job: int, num_jobs: int) -> Sequence:
     """Return the share of one job.
 

@@ -143,6 +143,33 @@ def _upright(frame: av.VideoFrame) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
 
 
+def read_window(path: str | os.PathLike, first: int, count: int) -> np.ndarray:
+    """Read a few successive frames of a constant-rate file in which every frame stands alone (MJPEG).
+
+    Args:
+        path: File written by ``VideoWriter(codec="mjpeg")``.
+        first: Number of the first frame.
+        count: Number of frames.
+
+    Returns:
+        uint8 (count, H, W, 3), RGB.
+
+    Raises:
+        RuntimeError: The file ends earlier.
+    """
+    frames = []
+    with _open(path) as container:
+        stream = container.streams.video[0]
+        tick = 1 / (stream.average_rate * stream.time_base)
+        container.seek(int(first * tick), stream=stream)
+        for frame in container.decode(stream):
+            if round(frame.pts / tick) >= first:
+                frames.append(frame.to_ndarray(format="rgb24"))
+            if len(frames) == count:
+                return np.stack(frames)
+    raise RuntimeError(f"{path}: frames {first}..{first + count - 1} wanted, but it ends earlier; run stage 3 again")
+
+
 class VideoWriter:
     """Write RGB frames, and optionally sound, to a file that appears only when whole.
 

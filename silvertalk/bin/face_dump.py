@@ -1,0 +1,35 @@
+"""Stage 3: video -> 25 fps face track, landmarks, 16 kHz sound and mel."""
+
+from silvertalk.data import read_data_dir, shard
+from silvertalk.face.dump import dump_faces
+from silvertalk.utils.cli import make_parser, run
+
+
+def face_dump(
+    data_dir: str, out_dir: str, face_backend: str = "auto", face_size: int = 256, job: int = 1, num_jobs: int = 1
+) -> None:
+    """Dump the faces of a data directory.
+
+    Args:
+        data_dir: Kaldi data directory with video.scp.
+        out_dir: Dump folder, e.g. dump/face/org/dev.
+        face_backend: auto, dlib or face_alignment.
+        face_size: Side of the stored face pictures (pixels).
+        job: Number of this job, 1..num_jobs.
+        num_jobs: Number of jobs.
+    """
+    dump_faces(shard(read_data_dir(data_dir), job, num_jobs), out_dir, job, face_backend, face_size)
+
+
+def get_parser():
+    """Return the parser."""
+    return make_parser(face_dump)
+
+
+def main(cmd: list[str] | None = None):
+    """Run the command line."""
+    run(get_parser(), face_dump, cmd)
+
+
+if __name__ == "__main__":
+    main()
