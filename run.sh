@@ -9,6 +9,7 @@
 # 10 Wav2Lip; 15 talking-face decoding; 16 scores and RESULTS.md.
 # A corpus without video skips 3, 9, 10 and 15, one without transcripts skips 5 to 8.
 # A finished stage is not done again; one whose options changed says so and stops.
+# shellcheck disable=SC2034  # options are read by the sourced files too
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

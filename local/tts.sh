@@ -4,6 +4,7 @@
 # Functions read: python train_cmd cuda_cmd dumpdir expdir fs n_fft hop_length nj ngpu token_type
 # cleaner g2p tts_config tts_train_args tts_spk token_list tts_stats_dir tts_exp decode_tag.
 # The sourcing script has run `set -euo pipefail` and sourced common.sh.
+# shellcheck disable=SC2154  # those variables are set by run.sh
 
 # tts_feature_options: the acoustic features, from the recipe's fs, n_fft and hop_length, so that no
 # YAML repeats them. tts_train and tts_stats must agree, hence one place.
