@@ -101,9 +101,7 @@ def write_data_dir(data_dir: str | os.PathLike, utterances: Iterable[Utterance])
     """
     data_dir = Path(data_dir)
     utterances = list(utterances)
-    spk2utt: dict[str, list[str]] = {}
-    for utterance in sorted(utterances, key=lambda u: u.utt_id.encode()):
-        spk2utt.setdefault(utterance.spk, []).append(utterance.utt_id)
+    utt2spk = {u.utt_id: u.spk for u in utterances}
     files = {
         "wav.scp": {u.utt_id: u.wav for u in utterances if u.wav},
         "video.scp": {u.utt_id: u.video for u in utterances if u.video},
@@ -111,12 +109,20 @@ def write_data_dir(data_dir: str | os.PathLike, utterances: Iterable[Utterance])
         "segments": {
             u.utt_id: f"{u.utt_id} {u.start:.3f} {u.end:.3f}" for u in utterances if u.end is not None
         },
-        "utt2spk": {u.utt_id: u.spk for u in utterances},
-        "spk2utt": {spk: " ".join(ids) for spk, ids in spk2utt.items()},
+        "utt2spk": utt2spk,
+        "spk2utt": spk2utt(utt2spk),
     }
     for name, entries in files.items():
         if entries:
             write_scp(data_dir / name, entries)
+
+
+def spk2utt(utt2spk: dict[str, str]) -> dict[str, str]:
+    """Turn ``utt2spk`` round: speaker -> its utterance ids, sorted, with spaces between."""
+    utterances: dict[str, list[str]] = {}
+    for utt_id in sorted(utt2spk, key=str.encode):
+        utterances.setdefault(utt2spk[utt_id], []).append(utt_id)
+    return {spk: " ".join(ids) for spk, ids in utterances.items()}
 
 
 def validate_data_dir(data_dir: str | os.PathLike) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import kaldiio
 import numpy as np
 
-from silvertalk.data.kaldi import write_scp
+from silvertalk.data.kaldi import spk2utt, write_scp
 from silvertalk.utils import write_text
 
 
@@ -100,6 +100,9 @@ def combine_parts(
 ) -> tuple[int, dict[str, str]]:
     """Merge the jobs' parts into ``*.scp`` files and ``skipped.tsv``.
 
+    A part that gives ``utt2spk`` and ``wav.scp`` makes this a Kaldi data
+    directory (with ``spk2utt`` and ``feats_type``) of the finished utterances.
+
     Args:
         out_dir: The dump folder.
         expected: The utterance ids that must be there, done or skipped.
@@ -132,4 +135,8 @@ def combine_parts(
         )
     for name, table in tables.items():
         write_scp(out_dir / name, table)
+    if "utt2spk" in tables:
+        write_scp(out_dir / "spk2utt", spk2utt(tables["utt2spk"]))
+    if "wav.scp" in tables:
+        write_text(out_dir / "feats_type", "raw\n")  # what ESPnet calls a folder of sound files
     return len(entries) - len(skipped), skipped

@@ -1,0 +1,60 @@
+"""Random windows of a face dump."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import kaldiio
+import numpy as np
+
+from silvertalk.data.kaldi import read_scp
+from silvertalk.media import read_window
+
+
+@dataclass
+class FaceClip:
+    """One utterance of a face dump."""
+
+    utt_id: str
+    spk: str
+    video: str  # MJPEG file of square face pictures, 25 fps
+    num_frames: int
+    mel: np.ndarray  # (T_mel, 80), 80 rows a second
+
+    def frames(self, first: int, count: int, img_size: int) -> np.ndarray:
+        """Read faces: float32 (3, count, img_size, img_size), BGR in [0, 1], as the published networks take them."""
+        pictures = read_window(self.video, first, count)
+        if pictures.shape[1] != img_size:
+            pictures = np.stack([cv2.resize(p, (img_size, img_size), interpolation=cv2.INTER_AREA) for p in pictures])
+        return np.ascontiguousarray(pictures[..., ::-1].transpose(3, 0, 1, 2), np.float32) / 255
+
+    def mel_window(self, first: int, count: int) -> np.ndarray:
+        """Cut mel columns, silence beyond the ends: float32 (1, 80, count)."""
+        rows = np.full((count, self.mel.shape[1]), -4.0, np.float32)
+        inside = self.mel[max(first, 0) : max(first + count, 0)]
+        begin = max(-first, 0)
+        rows[begin : begin + len(inside)] = inside
+        return rows.T[None]
+
+
+def load_face_clips(face_dir: str | os.PathLike, min_frames: int) -> list[FaceClip]:
+    """Load the clips of a face dump that have enough frames; mels are held in memory, pictures are not.
+
+    Raises:
+        FileNotFoundError: The dump is not there.
+        RuntimeError: No clip is long enough.
+    """
+    face_dir = Path(face_dir)
+    if not (face_dir / "video.scp").is_file():
+        raise FileNotFoundError(f"no {face_dir}/video.scp; run stages 3 and 4")
+    utt2spk, frames = read_scp(face_dir / "utt2spk"), read_scp(face_dir / "utt2num_frames")
+    mels = kaldiio.load_scp(str(face_dir / "mel.scp"))
+    clips = [
+        FaceClip(utt_id, utt2spk[utt_id], video, int(frames[utt_id]), np.asarray(mels[utt_id]))
+        for utt_id, video in read_scp(face_dir / "video.scp").items()
+        if int(frames[utt_id]) >= min_frames
+    ]
+    if not clips:
+        raise RuntimeError(f"{face_dir}: no clip has {min_frames} frames; use longer clips")
+    return clips

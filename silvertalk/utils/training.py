@@ -1,0 +1,220 @@
+"""A training run with the folder that ESPnet users know.
+
+``config.yaml train.log *epoch.pth checkpoint.pth latest.pth *.best.pth
+*.ave_5best.pth tensorboard/ images/``. The loop itself, mixed precision,
+devices and nodes are Lightning's.
+"""
+
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import lightning
+import matplotlib
+import torch
+import yaml
+from lightning.pytorch.callbacks import Callback, TQDMProgressBar
+from lightning.pytorch.loggers import TensorBoardLogger
+
+from silvertalk.utils.files import atomic_path, write_text
+
+matplotlib.use("Agg")
+
+
+@dataclass
+class TrainerOptions:
+    """How long and on what to train."""
+
+    max_epoch: int = 100  # an epoch is num_iters_per_epoch steps
+    num_iters_per_epoch: int = 1000  # optimiser steps
+    num_valid_iters: int = 20  # validation batches after each epoch
+    precision: str = "32-true"  # Lightning's names: 32-true, bf16-mixed, 16-mixed
+    accum_grad: int = 1  # batches summed before a step
+    grad_clip: float = 0.0  # gradient norm limit; 0: none
+    ngpu: int = 0  # GPUs per node; 0: CPU
+    num_nodes: int = 1
+    seed: int = 777
+    keep_nbest_models: int = 5  # averaged at the end
+
+
+def save_config(exp_dir: str | os.PathLike, config: Mapping) -> None:
+    """Write the resolved configuration beside the checkpoints."""
+    write_text(Path(exp_dir) / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
+
+
+def load_config(exp_dir: str | os.PathLike) -> dict:
+    """Read the configuration of an experiment.
+
+    Raises:
+        FileNotFoundError: Not an experiment folder.
+    """
+    path = Path(exp_dir) / "config.yaml"
+    if not path.is_file():
+        raise FileNotFoundError(f"no {path}; name a folder made by a training stage")
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def find_weights(exp_dir: str | os.PathLike) -> Path:
+    """Choose the weights of an experiment: the average of the best, else the best, else the latest.
+
+    Raises:
+        FileNotFoundError: Nothing has been trained there.
+    """
+    for pattern in ("*.ave_*best.pth", "*.best.pth", "latest.pth"):
+        found = sorted(Path(exp_dir).glob(pattern))
+        if found:
+            return found[0]
+    raise FileNotFoundError(f"no weights in {exp_dir}; run its training stage")
+
+
+def fit(
+    module: lightning.LightningModule,
+    train_loader,
+    valid_loader,
+    exp_dir: str | os.PathLike,
+    options: TrainerOptions,
+    save_weights: Callable[[Path, int, int], None],
+) -> Path:
+    """Train, resuming where a killed run stopped.
+
+    Args:
+        module: Logs the metric ``valid/loss``.
+        train_loader: Batches for training.
+        valid_loader: Batches for validation.
+        exp_dir: Experiment folder.
+        options: Length, precision, devices.
+        save_weights: Writes a weights file: (path, step, epoch).
+
+    Returns:
+        The averaged weights.
+    """
+    exp_dir = Path(exp_dir)
+    exp_dir.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(exp_dir / "train.log")
+    handler.setFormatter(logging.Formatter("%(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    folder = ExperimentFolder(exp_dir, save_weights, options.keep_nbest_models)
+    trainer = lightning.Trainer(
+        accelerator="gpu" if options.ngpu else "cpu",
+        devices=options.ngpu or 1,
+        num_nodes=options.num_nodes,
+        precision=options.precision,
+        max_epochs=options.max_epoch,
+        limit_train_batches=options.num_iters_per_epoch * options.accum_grad,
+        limit_val_batches=options.num_valid_iters,
+        accumulate_grad_batches=options.accum_grad,
+        gradient_clip_val=options.grad_clip or None,
+        logger=TensorBoardLogger(exp_dir, name="", version="tensorboard"),
+        callbacks=[folder, *([TQDMProgressBar()] if os.isatty(2) else [])],
+        enable_progress_bar=os.isatty(2),
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        log_every_n_steps=10,
+        num_sanity_val_steps=0,
+    )
+    checkpoint = exp_dir / "checkpoint.pth"
+    if checkpoint.is_file():
+        logging.info("resuming from %s", checkpoint)
+    trainer.fit(module, train_loader, valid_loader, ckpt_path=checkpoint if checkpoint.is_file() else None, weights_only=False)
+    logging.getLogger().removeHandler(handler)
+    return find_weights(exp_dir)
+
+
+class ExperimentFolder(Callback):
+    """Write the experiment folder after every epoch.
+
+    Args:
+        exp_dir: Experiment folder.
+        save_weights: Writes a weights file: (path, step, epoch).
+        nbest: Number of best epochs kept and averaged.
+    """
+
+    METRIC = "valid/loss"
+
+    def __init__(self, exp_dir: Path, save_weights: Callable[[Path, int, int], None], nbest: int):
+        self.exp_dir, self.save_weights, self.nbest = exp_dir, save_weights, nbest
+        self.history: list[dict[str, float]] = []  # one entry per epoch
+
+    def state_dict(self) -> dict:
+        """Kept in ``checkpoint.pth``."""
+        return {"history": json.dumps(self.history)}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restored from ``checkpoint.pth``."""
+        self.history = json.loads(state["history"])
+
+    def on_train_epoch_end(self, trainer, module) -> None:
+        """Save weights, log the epoch, keep the best, and last the resume point."""
+        if not trainer.is_global_zero:
+            return
+        epoch = trainer.current_epoch + 1
+        metrics = {k: float(v) for k, v in sorted(trainer.callback_metrics.items())}
+        self.history.append({"epoch": epoch, **metrics})
+        logging.info("%d epoch: %s", epoch, ", ".join(f"{k}={v:.4f}" for k, v in metrics.items()))
+        self.save_weights(self.exp_dir / f"{epoch}epoch.pth", trainer.global_step, epoch)
+        self._link("latest.pth", epoch)
+        best = self._best_epochs()
+        self._link("valid.loss.best.pth", best[0])
+        for path in self.exp_dir.glob("*epoch.pth"):
+            if int(path.name.removesuffix("epoch.pth")) not in {*best, epoch}:
+                path.unlink()
+        self._plot()
+        if epoch == trainer.max_epochs:
+            average_checkpoints(
+                [self.exp_dir / f"{n}epoch.pth" for n in best], self.exp_dir / f"valid.loss.ave_{self.nbest}best.pth"
+            )
+        with atomic_path(self.exp_dir / "checkpoint.pth") as temporary:
+            trainer.save_checkpoint(temporary)
+
+    def _best_epochs(self) -> list[int]:
+        """Numbers of the best epochs, the best first."""
+        ranked = sorted(self.history, key=lambda entry: entry.get(self.METRIC, float("inf")))
+        return [entry["epoch"] for entry in ranked[: self.nbest]]
+
+    def _link(self, name: str, epoch: int) -> None:
+        """Point a link at an epoch's weights, atomically."""
+        with atomic_path(self.exp_dir / name) as temporary:
+            temporary.unlink(missing_ok=True)
+            temporary.symlink_to(f"{epoch}epoch.pth")
+
+    def _plot(self) -> None:
+        """Draw every metric over the epochs."""
+        from matplotlib import pyplot
+
+        names = sorted({k for entry in self.history for k in entry if k != "epoch" and "_step" not in k})
+        groups = sorted({name.split("/")[-1] for name in names})
+        figure, axes = pyplot.subplots(1, len(groups), figsize=(4 * len(groups), 3), squeeze=False)
+        for axis, group in zip(axes[0], groups, strict=True):
+            for name in (n for n in names if n.split("/")[-1] == group):
+                points = [(e["epoch"], e[name]) for e in self.history if name in e]
+                axis.plot(*zip(*points, strict=True), label=name)
+            axis.set(title=group, xlabel="epoch")
+            axis.legend()
+        with atomic_path(self.exp_dir / "images" / "loss.png") as temporary:
+            figure.savefig(temporary, dpi=80, bbox_inches="tight")
+        pyplot.close(figure)
+
+
+def average_checkpoints(paths: list[Path], out_path: Path) -> None:
+    """Average the weights of several checkpoints; counters are taken from the first.
+
+    Args:
+        paths: Files with a ``state_dict``.
+        out_path: The file to write, same layout.
+    """
+    contents = [torch.load(path, map_location="cpu", weights_only=True) for path in paths]
+    average = dict(contents[0])
+    average["state_dict"] = {
+        key: torch.stack([c["state_dict"][key] for c in contents]).mean(0) if value.is_floating_point() else value
+        for key, value in contents[0]["state_dict"].items()
+    }
+    with atomic_path(out_path) as temporary:
+        torch.save(average, temporary)
+
+
+def resolved(**sections) -> dict:
+    """Make a plain dictionary of keyword sections, dataclasses included."""
+    return {key: asdict(value) if hasattr(value, "__dataclass_fields__") else value for key, value in sections.items()}

@@ -1,0 +1,129 @@
+"""Training samples of the sync expert and of the generator.
+
+A sample is a pure function of (seed, index), so a resumed training sees what
+an uninterrupted one would have seen, whatever the number of loader processes.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, Sampler
+
+from silvertalk.data.face_clips import FaceClip
+from silvertalk.wav2lip.networks import MEL_STEP_SIZE, SYNCNET_T
+from silvertalk.wav2lip.windows import mel_start
+
+# Two windows of one clip (the right and a wrong one) that do not overlap.
+MIN_CLIP_FRAMES = 3 * SYNCNET_T
+FPS = 25
+
+
+class EpochSampler(Sampler):
+    """Indices that continue from epoch to epoch instead of starting again.
+
+    Args:
+        samples_per_epoch: Length of an epoch.
+    """
+
+    def __init__(self, samples_per_epoch: int):
+        self.samples_per_epoch = samples_per_epoch
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.samples_per_epoch
+
+    def __iter__(self) -> Iterator[int]:
+        first = self.epoch * self.samples_per_epoch
+        return iter(range(first, first + self.samples_per_epoch))
+
+
+class _WindowDataset(Dataset):
+    """Random windows, balanced over speakers."""
+
+    def __init__(self, clips: list[FaceClip], img_size: int, seed: int):
+        self.img_size, self.seed = img_size, seed
+        by_speaker = defaultdict(list)
+        for clip in clips:
+            by_speaker[clip.spk].append(clip)
+        self.by_speaker = [by_speaker[spk] for spk in sorted(by_speaker)]
+        sizes = np.array([len(own) for own in self.by_speaker], float)
+        # Square root: a speaker with few clips is seen more often, but not so often that they are learnt by heart.
+        self.speaker_share = np.sqrt(sizes) / np.sqrt(sizes).sum()
+
+    def __len__(self) -> int:
+        return sum(len(own) for own in self.by_speaker)
+
+    def _draw(self, index: int) -> tuple[np.random.Generator, FaceClip, int, int]:
+        """Draw a clip, the first frame of its window, and of another window that shares no frame with it."""
+        rng = np.random.default_rng((self.seed, index))
+        own = self.by_speaker[rng.choice(len(self.by_speaker), p=self.speaker_share)]
+        clip = own[rng.integers(len(own))]
+        last = clip.num_frames - SYNCNET_T
+        first = int(rng.integers(last + 1))
+        others = [n for n in range(last + 1) if abs(n - first) >= SYNCNET_T]
+        return rng, clip, first, int(rng.choice(others))
+
+
+class SyncNetDataset(_WindowDataset):
+    """Matching and shifted pairs of sound and lips.
+
+    Items:
+        mel: float32 (1, 80, 16).
+        face: float32 (15, 48, 96), BGR in [0, 1], lower halves, frame by frame.
+        label: float32 (), 1 for a match.
+    """
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        rng, clip, first, other = self._draw(index)
+        label = rng.random() < 0.5
+        frames = clip.frames(first if label else other, SYNCNET_T, self.img_size)
+        if rng.random() < 0.5:
+            frames = frames[..., ::-1]
+        lower = frames[:, :, self.img_size // 2 :].transpose(1, 0, 2, 3)
+        return {
+            "mel": torch.from_numpy(clip.mel_window(mel_start(first, FPS), MEL_STEP_SIZE)),
+            "face": torch.from_numpy(lower.reshape(-1, *lower.shape[2:]).copy()),
+            "label": torch.tensor(float(label)),
+        }
+
+
+class Wav2LipDataset(_WindowDataset):
+    """Windows for the generator.
+
+    Frame n is paired with the mel window that starts at frame n, as at
+    inference. (The published training pairs it with frame n - 1, so its
+    networks are used one frame away from where they were trained.)
+
+    Items:
+        mels: float32 (5, 1, 80, 16), a window per frame.
+        sync_mel: float32 (1, 80, 16), the window of the first frame, for the expert.
+        face: float32 (6, 5, 96, 96): masked target, then the reference, BGR in [0, 1].
+        target: float32 (3, 5, 96, 96).
+    """
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        rng, clip, first, other = self._draw(index)
+        target = clip.frames(first, SYNCNET_T, self.img_size)
+        reference = clip.frames(other, SYNCNET_T, self.img_size)
+        if rng.random() < 0.5:
+            target, reference = target[..., ::-1], reference[..., ::-1]
+        mels = [clip.mel_window(mel_start(first + k, FPS), MEL_STEP_SIZE) for k in range(SYNCNET_T)]
+        return {
+            "mels": torch.from_numpy(np.stack(mels)),
+            "sync_mel": torch.from_numpy(mels[0]),
+            "face": torch.from_numpy(np.concatenate([mask_lower_half(target), reference])),
+            "target": torch.from_numpy(target.copy()),
+        }
+
+
+def mask_lower_half(frames: np.ndarray) -> np.ndarray:
+    """Set the lower half of (..., H, W) to 0; returns a copy."""
+    masked = frames.copy()
+    masked[..., frames.shape[-2] // 2 :, :] = 0
+    return masked

@@ -1,0 +1,281 @@
+"""Training of the sync expert and of the generator."""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import lightning
+import numpy as np
+import torch
+from torch.nn import functional
+from torch.utils.data import DataLoader
+
+from silvertalk import __version__
+from silvertalk.data.face_clips import load_face_clips
+from silvertalk.utils import atomic_path
+from silvertalk.utils.training import TrainerOptions, find_weights, fit, load_config, resolved, save_config
+from silvertalk.wav2lip.checkpoint import load_checkpoint, save_checkpoint
+from silvertalk.wav2lip.dataset import MIN_CLIP_FRAMES, EpochSampler, SyncNetDataset, Wav2LipDataset
+from silvertalk.wav2lip.losses import cosine_bce, sync_loss
+from silvertalk.wav2lip.networks import SyncNet, Wav2Lip
+
+NETWORKS = {"syncnet": SyncNet, "wav2lip": Wav2Lip}
+CHANCE = 0.693  # cross entropy of a guess
+
+
+@dataclass
+class NetworkOptions:
+    """Size of a network."""
+
+    img_size: int = 96  # side of the face picture (pixels)
+    width: float = 1.0  # factor on all channel counts; 1 is the published network
+
+
+@dataclass
+class DataOptions:
+    """How samples are read."""
+
+    batch_size: int = 16  # windows of five frames
+    num_workers: int = 2  # loader processes
+
+
+@dataclass
+class OptimOptions:
+    """The optimiser (Adam)."""
+
+    lr: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+
+
+@dataclass
+class SyncOptions:
+    """When and how much the expert's judgement counts."""
+
+    weight: float = 0.03  # of the sync loss once it is switched on; the rest is L1
+    start_below: float = 0.75  # switched on when the validation sync loss falls below this
+
+
+def load_network(exp_dir: str | os.PathLike) -> torch.nn.Module:
+    """Build the network of an experiment and load its best weights, in eval mode.
+
+    Args:
+        exp_dir: Folder of stage 9 or 10 (``exp/syncnet_*``, ``exp/wav2lip_*``).
+
+    Raises:
+        FileNotFoundError: Not an experiment, or nothing trained yet.
+        ValueError: The weights do not fit the configuration.
+    """
+    config = load_config(exp_dir)
+    kind = config.get("task")
+    if kind not in NETWORKS:
+        raise ValueError(f"{exp_dir}/config.yaml: task '{kind}' is none of {', '.join(NETWORKS)}; name another folder")
+    return load_checkpoint(find_weights(exp_dir), NETWORKS[kind](**config["model"])).eval()
+
+
+class _Training(lightning.LightningModule):
+    """What both trainings share."""
+
+    def __init__(self, network: torch.nn.Module, optim: OptimOptions):
+        super().__init__()
+        # Channels last is what oneDNN and tensor cores want.
+        self.network = network.to(memory_format=torch.channels_last)
+        self.optim = optim
+
+    def configure_optimizers(self):
+        """Adam."""
+        return torch.optim.Adam(
+            self.network.parameters(), self.optim.lr, tuple(self.optim.betas), weight_decay=self.optim.weight_decay
+        )
+
+    def save_weights(self, path: Path, step: int, epoch: int) -> None:
+        """Write the network in the published layout."""
+        save_checkpoint(path, self.network.state_dict(), step, epoch)
+
+    def _log(self, stage: str, values: dict[str, torch.Tensor], batch_size: int) -> None:
+        """Log means over the epoch."""
+        self.log_dict(
+            {f"{stage}/{k}": v for k, v in values.items()},
+            on_step=False,
+            on_epoch=True,
+            batch_size=batch_size,
+            sync_dist=True,
+            prog_bar=True,
+        )
+
+
+class SyncNetTraining(_Training):
+    """The expert learns to tell matching from shifted pairs."""
+
+    def _step(self, batch: dict, stage: str) -> torch.Tensor:
+        audio, face = self.network(batch["mel"], batch["face"])
+        loss = cosine_bce(audio, face, batch["label"])
+        right = ((audio * face).sum(1) > 0.5) == (batch["label"] > 0.5)
+        self._log(stage, {"loss": loss, "accuracy": right.float().mean()}, len(face))
+        return loss
+
+    def training_step(self, batch, index):
+        """One batch."""
+        return self._step(batch, "train")
+
+    def validation_step(self, batch, index):
+        """One batch."""
+        self._step(batch, "valid")
+
+    def on_validation_epoch_end(self) -> None:
+        """Say in plain words when nothing is being learnt."""
+        loss = float(self.trainer.callback_metrics.get("valid/loss", 0))
+        if self.current_epoch >= 4 and loss > CHANCE - 0.01:
+            logging.warning(
+                "the expert is still at chance (%.3f): look at utt2sync and utt2offset of stage 4, "
+                "at the number of clips, or train longer",
+                loss,
+            )
+
+
+class Wav2LipTraining(_Training):
+    """The generator learns the picture (L1) and, once it is near, the expert's judgement."""
+
+    def __init__(self, network, optim: OptimOptions, expert: SyncNet | None, sync: SyncOptions, images_dir: Path):
+        super().__init__(network, optim)
+        # In a list, so that the frozen expert is neither trained nor saved with the generator.
+        self._expert = [] if expert is None else [expert.eval().requires_grad_(False)]
+        self.sync = sync
+        self.images_dir = images_dir
+        self.register_buffer("sync_weight", torch.zeros(()))  # saved, so that a resumed run goes on with it
+
+    def on_fit_start(self) -> None:
+        """Bring the expert to the generator's device."""
+        for expert in self._expert:
+            expert.to(self.device)
+
+    def _losses(self, batch: dict, generated: torch.Tensor) -> dict[str, torch.Tensor]:
+        values = {"l1": functional.l1_loss(generated.float(), batch["target"])}
+        if self._expert and (self.sync_weight > 0 or not self.training):
+            values["sync"] = sync_loss(self._expert[0], batch["sync_mel"], generated)
+        return values
+
+    def training_step(self, batch, index):
+        """One batch."""
+        values = self._losses(batch, self.network(batch["mels"], batch["face"]))
+        weight = self.sync_weight if "sync" in values else 0.0
+        loss = (1 - weight) * values["l1"] + (weight * values["sync"] if "sync" in values else 0.0)
+        self._log("train", {"loss": loss, **values}, len(batch["target"]))
+        return loss
+
+    def validation_step(self, batch, index):
+        """One batch; the first is drawn."""
+        generated = self.network(batch["mels"], batch["face"])
+        values = self._losses(batch, generated)
+        # A fixed mixture, so that epochs before and after the switch can be compared.
+        loss = (1 - self.sync.weight) * values["l1"] + self.sync.weight * values.get("sync", 0.0)
+        self._log("valid", {"loss": loss, **values}, len(batch["target"]))
+        if index == 0 and self.trainer.is_global_zero:
+            self._draw(batch, generated)
+
+    def on_validation_epoch_end(self) -> None:
+        """Switch the sync loss on when the generator is ready for it."""
+        value = self.trainer.callback_metrics.get("valid/sync")
+        if value is not None and self.sync_weight == 0 and value < self.sync.start_below:
+            self.sync_weight.fill_(self.sync.weight)
+            logging.info("sync loss switched on (validation %.3f < %.2f)", value, self.sync.start_below)
+
+    def _draw(self, batch: dict, generated: torch.Tensor) -> None:
+        """Save rows of input, reference, result and target, first frames of up to four samples."""
+        rows = [batch["face"][:4, :3, 0], batch["face"][:4, 3:, 0], generated[:4, :, 0], batch["target"][:4, :, 0]]
+        picture = torch.cat([torch.cat(list(row.float().cpu()), dim=2) for row in rows], dim=1)
+        pixels = (picture.clamp(0, 1) * 255).byte().permute(1, 2, 0).numpy()
+        with atomic_path(self.images_dir / f"{self.current_epoch + 1}epoch.png") as temporary:
+            cv2.imwrite(str(temporary), pixels)
+        self.logger.experiment.add_image(
+            "masked, reference, generated, target",
+            np.ascontiguousarray(pixels[..., ::-1]),
+            self.current_epoch,
+            dataformats="HWC",
+        )
+
+
+def _loaders(dataset_class, train_dir, valid_dir, img_size: int, data: DataOptions, trainer: TrainerOptions):
+    """Make the two loaders; validation always sees the same samples."""
+    train = dataset_class(load_face_clips(train_dir, MIN_CLIP_FRAMES), img_size, trainer.seed)
+    valid = dataset_class(load_face_clips(valid_dir, MIN_CLIP_FRAMES), img_size, trainer.seed + 1)
+    per_epoch = data.batch_size * trainer.num_iters_per_epoch * trainer.accum_grad
+    common = {"batch_size": data.batch_size, "num_workers": data.num_workers, "pin_memory": trainer.ngpu > 0}
+    train_loader = DataLoader(
+        train, sampler=EpochSampler(per_epoch), persistent_workers=False, drop_last=True, **common
+    )
+    valid_loader = DataLoader(valid, sampler=EpochSampler(data.batch_size * trainer.num_valid_iters), **common)
+    return train_loader, valid_loader
+
+
+def train_syncnet(
+    train_dir: str,
+    valid_dir: str,
+    exp_dir: str,
+    model: NetworkOptions = NetworkOptions(),
+    data: DataOptions = DataOptions(batch_size=64),
+    optim: OptimOptions = OptimOptions(),
+    trainer: TrainerOptions = TrainerOptions(),
+) -> None:
+    """Train the sync expert.
+
+    Args:
+        train_dir: Face dump for training, e.g. dump/face/tr_no_dev.
+        valid_dir: Face dump for validation, e.g. dump/face/dev.
+        exp_dir: Experiment folder; training resumes if it was interrupted.
+        model: Size of the network.
+        data: How samples are read.
+        optim: The optimiser.
+        trainer: Length, precision, devices.
+    """
+    lightning.seed_everything(trainer.seed, verbose=False)
+    save_config(
+        exp_dir, {"task": "syncnet", "version": __version__, **resolved(model=model, data=data, optim=optim, trainer=trainer)}
+    )
+    module = SyncNetTraining(SyncNet(model.img_size, model.width), optim)
+    loaders = _loaders(SyncNetDataset, train_dir, valid_dir, model.img_size, data, trainer)
+    fit(module, *loaders, exp_dir, trainer, module.save_weights)
+
+
+def train_wav2lip(
+    train_dir: str,
+    valid_dir: str,
+    exp_dir: str,
+    syncnet_exp: str | None = None,
+    model: NetworkOptions = NetworkOptions(),
+    data: DataOptions = DataOptions(),
+    optim: OptimOptions = OptimOptions(),
+    sync: SyncOptions = SyncOptions(),
+    trainer: TrainerOptions = TrainerOptions(),
+) -> None:
+    """Train the Wav2Lip generator.
+
+    Args:
+        train_dir: Face dump for training, e.g. dump/face/tr_no_dev.
+        valid_dir: Face dump for validation, e.g. dump/face/dev.
+        exp_dir: Experiment folder; training resumes if it was interrupted.
+        syncnet_exp: Folder of the trained expert; without it only L1 is used.
+        model: Size of the network.
+        data: How samples are read.
+        optim: The optimiser.
+        sync: When and how much the expert's judgement counts.
+        trainer: Length, precision, devices.
+    """
+    lightning.seed_everything(trainer.seed, verbose=False)
+    expert = load_network(syncnet_exp) if syncnet_exp else None
+    if expert is not None and expert.img_size != model.img_size:
+        raise ValueError(f"{syncnet_exp} was trained for {expert.img_size} pixels, the generator for {model.img_size}")
+    save_config(
+        exp_dir,
+        {
+            "task": "wav2lip",
+            "version": __version__,
+            "syncnet_exp": syncnet_exp,
+            **resolved(model=model, data=data, optim=optim, sync=sync, trainer=trainer),
+        },
+    )
+    module = Wav2LipTraining(Wav2Lip(model.img_size, model.width), optim, expert, sync, Path(exp_dir) / "images")
+    loaders = _loaders(Wav2LipDataset, train_dir, valid_dir, model.img_size, data, trainer)
+    fit(module, *loaders, exp_dir, trainer, module.save_weights)
