@@ -126,7 +126,8 @@ if "${has_video}" && stage_begin 3 "${datadir} -> ${dumpdir}/face/org" marker="$
     for set in ${sets}; do
         need "${datadir}/${set}/video.scp" 1
         run_sharded face_dump "${datadir}/${set}" "${dumpdir}/face/org/${set}" \
-            --face_size "${face_size}" --backend "${face_backend}"
+            --face_size "${face_size}" --face_backend "${face_backend}"
+        log "faces by $(sed -n 's/.*face backend: //p' "${dumpdir}/face/org/${set}/log/face_dump.1.log")"
     done
     stage_end
 fi
@@ -182,8 +183,8 @@ if "${has_video}" && "${trains_expert}" && stage_begin 9 "${dumpdir}/face -> ${s
     need "${dumpdir}/face/tr_no_dev/video.scp" 4
     # shellcheck disable=SC2086
     ${cuda_cmd} --gpu "${ngpu}" "${syncnet_exp}/train.log" \
-        "${python}" -m silvertalk.bin.syncnet_train --config "${syncnet_config}" --dump_dir "${dumpdir}/face" \
-        --exp_dir "${syncnet_exp}" --ngpu "${ngpu}" ${syncnet_train_args}
+        "${python}" -m silvertalk.bin.syncnet_train --config "${syncnet_config}" --train_dir "${dumpdir}/face/tr_no_dev" \
+        --valid_dir "${dumpdir}/face/dev" --exp_dir "${syncnet_exp}" --trainer.ngpu "${ngpu}" ${syncnet_train_args}
     stage_end
 fi
 
@@ -191,11 +192,12 @@ wav2lip_marker=${wav2lip_exp}/.done
 if "${has_video}" && "${trains_face}" && stage_begin 10 "${dumpdir}/face, ${syncnet_exp} -> ${wav2lip_exp}" \
         marker="${wav2lip_marker}" reads=4:"${filter_marker}" reads=9:"${syncnet_marker}" config=wav2lip_config \
         options="wav2lip_train_args" output="${wav2lip_exp}"; then
-    need "${syncnet_exp}/latest.pth" 9
+    need "${syncnet_exp}/config.yaml" 9
     # shellcheck disable=SC2086
     ${cuda_cmd} --gpu "${ngpu}" "${wav2lip_exp}/train.log" \
-        "${python}" -m silvertalk.bin.wav2lip_train --config "${wav2lip_config}" --dump_dir "${dumpdir}/face" \
-        --syncnet_exp "${syncnet_exp}" --exp_dir "${wav2lip_exp}" --ngpu "${ngpu}" ${wav2lip_train_args}
+        "${python}" -m silvertalk.bin.wav2lip_train --config "${wav2lip_config}" --train_dir "${dumpdir}/face/tr_no_dev" \
+        --valid_dir "${dumpdir}/face/dev" --syncnet_exp "${syncnet_exp}" --exp_dir "${wav2lip_exp}" \
+        --trainer.ngpu "${ngpu}" ${wav2lip_train_args}
     stage_end
 fi
 
@@ -203,7 +205,7 @@ video_marker=${video_dir}/.done
 if "${has_video}" && stage_begin 15 "${tts_exp}, ${wav2lip_exp} -> ${video_dir}" \
         marker="${video_marker}" reads=4:"${filter_marker}" reads=8:"${speech_marker}" reads=10:"${wav2lip_marker}" \
         output="${video_dir}"; then
-    need "${wav2lip_exp}/${wav2lip_tag}.pth" 10
+    need "${wav2lip_exp}/config.yaml" 10
     for set in dev eval1; do
         decode_videos "${set}"
     done

@@ -66,11 +66,11 @@ raw_org() {
     if [ "$1" = eval1 ]; then echo "${dumpdir}/raw/eval1"; else echo "${dumpdir}/raw/org/$1"; fi
 }
 
-# show_skipped FOLDER: say how many utterances a stage left out and where they are listed.
+# show_skipped LIST: say how many utterances a stage left out and where they are listed.
 show_skipped() {
-    local list=$1/skipped.tsv
+    local list=$1
     [ -s "${list}" ] || return 0
-    log "$1: $(wc -l <"${list}") utterances left out, listed with reasons in ${list}:"
+    log "${list%/*}: $(wc -l <"${list}") utterances left out, listed with reasons in ${list}:"
     sed -n '1,5s/^/    /p' "${list}"
 }
 
@@ -86,6 +86,31 @@ run_sharded() {
         --job JOB --num_jobs "${jobs}" "$@"
     ${train_cmd} "${out}/log/combine_parts.log" \
         "${python}" -m silvertalk.bin.combine_parts --dir "${out}" --data_dir "${data}"
-    show_skipped "${out}"
-    log "${out}: done, $((utterances - $(wc -l <"${out}/skipped.tsv"))) of ${utterances} utterances"
+    show_skipped "${out}/skipped.tsv"
+    log "${out}: $((utterances - $(wc -l <"${out}/skipped.tsv"))) of ${utterances} utterances"
+}
+
+# filter_set SET: stage 4 for one set. Test sentences are all spoken, so only their faces are filtered.
+filter_set() {
+    local set=$1 out
+    if [ "${set}" != eval1 ]; then
+        out=${dumpdir}/raw/${set}
+        ${train_cmd} "${out}/log/audio_filter.log" \
+            "${python}" -m silvertalk.bin.audio_filter --org_dir "${dumpdir}/raw/org/${set}" --out_dir "${out}" \
+            --fs "${fs}" --min_wav_duration "${min_wav_duration}" --max_wav_duration "${max_wav_duration}"
+        show_skipped "${out}/dropped.tsv"
+        log "${out}: $(wc -l <"${out}/wav.scp") utterances"
+    fi
+    if [ "${has_video}" = true ]; then
+        out=${dumpdir}/face/${set}
+        ${train_cmd} "${out}/log/sync_filter.log" \
+            "${python}" -m silvertalk.bin.sync_filter --org_dir "${dumpdir}/face/org/${set}" --out_dir "${out}"
+        show_skipped "${out}/dropped.tsv"
+        log "${out}: $(wc -l <"${out}/video.scp") utterances"
+    fi
+}
+
+# last_words: the end of a whole run.
+last_words() {
+    want_stage 16 || return 0
 }
