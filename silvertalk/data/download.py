@@ -57,7 +57,7 @@ def zenodo_files(record_url: str) -> dict[str, RemoteFile]:
             "or get the corpus another way and give its folder as --db_root without --download"
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RuntimeError(f"{record_url} does not answer with a Zenodo record ({error!r}); check the address") from error
+        raise RuntimeError(f"{record_url}: the answer is no Zenodo record ({error!r}); check the address") from error
 
 
 def download(remote: RemoteFile, path: str | os.PathLike, pause: float = 5.0) -> None:
@@ -80,7 +80,9 @@ def download(remote: RemoteFile, path: str | os.PathLike, pause: float = 5.0) ->
             break
         except (OSError, http.client.HTTPException) as error:
             if isinstance(error, urllib.error.HTTPError) and 400 <= error.code < 500 or attempt == TRIES:
-                raise RuntimeError(f"{remote.url}: {error}; run again to continue behind {_size(part)} bytes") from error
+                raise RuntimeError(
+                    f"{remote.url}: {error}; run again to continue behind {_size(part)} bytes"
+                ) from error
             logging.warning("%s: %s; try %d of %d", remote.url, error, attempt + 1, TRIES)
             time.sleep(pause)
     found = md5_of(part)

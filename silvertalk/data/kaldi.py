@@ -5,11 +5,14 @@ the form of ``wav.scp``.
 """
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from silvertalk.utils import write_text
+
+SEPARATOR = re.compile(r"[ \t]+")  # not every Unicode space: a no-break space belongs to the text
 
 
 @dataclass
@@ -46,10 +49,10 @@ def read_scp(path: str | os.PathLike) -> dict[str, str]:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
-            key, _, value = line.strip().partition(" ")
+            key, *value = SEPARATOR.split(line.strip(), maxsplit=1)
             if key in entries:
                 raise ValueError(f"{path}:{number}: the key '{key}' appears twice; keep one line of it")
-            entries[key] = value.strip()
+            entries[key] = value[0] if value else ""
     return entries
 
 
@@ -96,18 +99,24 @@ def read_data_dir(data_dir: str | os.PathLike) -> list[Utterance]:
 def write_data_dir(data_dir: str | os.PathLike, utterances: Iterable[Utterance]) -> None:
     """Write a data directory with the files for which the utterances have entries.
 
-    Utterances with a start or an end are written through ``segments``, one
-    recording for each.
+    Utterances with an end are written through ``segments``, one recording for
+    each. Files of an earlier call that no longer have entries are removed.
+
+    Raises:
+        ValueError: An utterance has a start and no end, which ``segments`` cannot say.
     """
     data_dir = Path(data_dir)
     utterances = list(utterances)
+    for u in utterances:
+        if u.start and u.end is None:
+            raise ValueError(f"utterance '{u.utt_id}' starts at {u.start} s and has no end; give its end")
     utt2spk = {u.utt_id: u.spk for u in utterances}
     files = {
         "wav.scp": {u.utt_id: u.wav for u in utterances if u.wav},
         "video.scp": {u.utt_id: u.video for u in utterances if u.video},
         "text": {u.utt_id: u.text for u in utterances if u.text is not None},
         "segments": {
-            u.utt_id: f"{u.utt_id} {u.start:.3f} {u.end:.3f}" for u in utterances if u.end is not None
+            u.utt_id: f"{u.utt_id} {u.start:.4f} {u.end:.4f}" for u in utterances if u.end is not None
         },
         "utt2spk": utt2spk,
         "spk2utt": spk2utt(utt2spk),
@@ -115,6 +124,8 @@ def write_data_dir(data_dir: str | os.PathLike, utterances: Iterable[Utterance])
     for name, entries in files.items():
         if entries:
             write_scp(data_dir / name, entries)
+        else:
+            (data_dir / name).unlink(missing_ok=True)
 
 
 def spk2utt(utt2spk: dict[str, str]) -> dict[str, str]:
@@ -139,24 +150,38 @@ def validate_data_dir(data_dir: str | os.PathLike) -> None:
     utt2spk = read_scp(data_dir / "utt2spk")
     if not utt2spk:
         raise ValueError(f"{data_dir}/utt2spk is empty: the corpus gave no utterance for this set")
-    has_segments = (data_dir / "segments").is_file()
-    keyed_by_utterance = ["utt2spk", "text", "segments"] + ([] if has_segments else ["wav.scp", "video.scp"])
-    for name in ["spk2utt", "wav.scp", "video.scp", *keyed_by_utterance]:
+    _check_tables(data_dir, utt2spk)
+    for utt_id, spk in utt2spk.items():
+        if not utt_id.startswith(spk):
+            raise ValueError(f"{data_dir}/utt2spk: utterance '{utt_id}' does not start with its speaker '{spk}'")
+    if list(utt2spk.values()) != sorted(utt2spk.values(), key=str.encode):
+        raise ValueError(
+            f"{data_dir}/utt2spk: sorted by utterance it is not sorted by speaker; "
+            "put '-' between speaker and utterance, which sorts before letters and digits"
+        )
+    listed = {utt_id: spk for spk, ids in read_scp(data_dir / "spk2utt").items() for utt_id in ids.split()}
+    if listed != utt2spk:
+        raise ValueError(f"{data_dir}/spk2utt does not match utt2spk; make it anew from utt2spk")
+
+
+def _check_tables(data_dir: Path, utt2spk: dict[str, str]) -> None:
+    """Check that every table is sorted and speaks of the same utterances (or recordings)."""
+    utterances, recordings = set(utt2spk), set(utt2spk)
+    if (data_dir / "segments").is_file():
+        recordings = {line.split()[0] for line in read_scp(data_dir / "segments").values()}
+    wanted = {"utt2spk": utterances, "text": utterances, "segments": utterances, "wav.scp": recordings,
+              "video.scp": recordings, "spk2utt": set(utt2spk.values())}  # fmt: skip
+    for name, expected in wanted.items():
         path = data_dir / name
         if not path.is_file():
             continue
         keys = list(read_scp(path))
         if keys != sorted(keys, key=str.encode):
             raise ValueError(f"{path} is not sorted; sort it under LC_ALL=C")
-        if name in keyed_by_utterance and set(keys) != set(utt2spk):
-            odd = sorted(set(keys) ^ set(utt2spk))[0]
-            raise ValueError(f"{path}: '{odd}' is not in both this file and utt2spk")
-    for utt_id, spk in utt2spk.items():
-        if not utt_id.startswith(spk):
-            raise ValueError(f"{data_dir}/utt2spk: utterance '{utt_id}' does not start with its speaker '{spk}'")
-    listed = {utt_id: spk for spk, ids in read_scp(data_dir / "spk2utt").items() for utt_id in ids.split()}
-    if listed != utt2spk:
-        raise ValueError(f"{data_dir}/spk2utt does not match utt2spk; make it anew from utt2spk")
+        if set(keys) != expected:
+            odd = min(set(keys) ^ expected)
+            where = "not in the other tables" if odd in keys else "missing, the other tables have it"
+            raise ValueError(f"{path}: '{odd}' is {where}; make the tables anew")
 
 
 def subset_data_dir(
@@ -185,11 +210,10 @@ def subset_data_dir(
     write_text(target / "dropped.tsv", "".join(f"{key}\t{dropped[key]}\n" for key in sorted(dropped)))
     if not kept:
         first = sorted(dropped)[0]
-        raise RuntimeError(f"{source}: no utterance is left (first dropped: '{first}': {dropped[first]}); see {target}/dropped.tsv")
-    spk2utt: dict[str, list[str]] = {}
-    for utt_id in kept:
-        spk2utt.setdefault(utt2spk[utt_id], []).append(utt_id)
-    write_scp(target / "spk2utt", {spk: " ".join(ids) for spk, ids in spk2utt.items()})
+        raise RuntimeError(
+            f"{source}: no utterance is left (first dropped: '{first}': {dropped[first]}); see {target}/dropped.tsv"
+        )
+    write_scp(target / "spk2utt", spk2utt({utt_id: utt2spk[utt_id] for utt_id in kept}))
     if (source / "feats_type").is_file():
         write_text(target / "feats_type", (source / "feats_type").read_text())
     for path in sorted(source.iterdir()):

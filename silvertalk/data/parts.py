@@ -120,7 +120,9 @@ def combine_parts(
     entries = {e["utt_id"]: e for p in manifests for e in _read_manifest(p) if e["utt_id"] in wanted}
     missing = sorted(wanted - set(entries))
     if missing:
-        raise RuntimeError(f"{out_dir}: {len(missing)} utterances were not processed, the first is '{missing[0]}'; run the stage again")
+        raise RuntimeError(
+            f"{out_dir}: {len(missing)} utterances were not processed, the first is '{missing[0]}'; run the stage again"
+        )
     skipped = {utt_id: e["skipped"] for utt_id, e in entries.items() if "skipped" in e}
     tables: dict[str, dict[str, object]] = {}
     for utt_id, entry in entries.items():

@@ -73,7 +73,7 @@ def _decode(path: str | os.PathLike) -> tuple[np.ndarray, int]:
                         origin = frame.time
                     stamped = round((frame.time - origin) * rate)
                     # Stamps of many containers are rounded to 1 ms or 1/90000 s: follow them only over real gaps.
-                    if position is None or abs(stamped - position) > 0.02 * rate:
+                    if position is None or abs(stamped - position) > 0.012 * rate:
                         position = stamped
                 chunks.append((position or 0, samples))
                 position = (position or 0) + len(samples)

@@ -58,7 +58,7 @@ def _library() -> tuple[ctypes.CDLL, int]:
     data_path = espeakng_loader.get_data_path().encode()
     rate = library.espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, data_path, OPTION_PHONEME_EVENTS)
     if rate <= 0:
-        raise RuntimeError(f"eSpeak NG does not start with its data in {data_path.decode()}; install espeakng-loader again")
+        raise RuntimeError(f"eSpeak NG does not start with the data in {data_path}; install espeakng-loader again")
     if library.espeak_SetVoiceByName(VOICE):
         raise RuntimeError(f"eSpeak NG has no voice '{VOICE.decode()}'; install espeakng-loader again")
     library.espeak_SetParameter(PARAMETER_RATE, WORDS_PER_MINUTE, 0)

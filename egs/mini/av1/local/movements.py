@@ -87,7 +87,8 @@ def _blinks(times: np.ndarray, random: np.random.Generator) -> np.ndarray:
 def _drift(times: np.ndarray, size: float, random: np.random.Generator) -> np.ndarray:
     """A slow, never repeating motion (T,) of about +-size."""
     rates, phases = random.uniform([0.1, 0.25], [0.25, 0.55]), random.uniform(0, 2 * np.pi, 2)
-    return size * (0.65 * np.sin(2 * np.pi * rates[0] * times + phases[0]) + 0.35 * np.sin(2 * np.pi * rates[1] * times + phases[1]))
+    waves = np.sin(2 * np.pi * np.outer(times, rates) + phases)  # (T, 2)
+    return size * (waves @ [0.65, 0.35])
 
 
 def poses(utt_id: str, phonemes: list[Phoneme], times: np.ndarray) -> list[Pose]:

@@ -107,7 +107,9 @@ def render(pose: Pose) -> np.ndarray:
 
 
 def _sample(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return cv2.remap(_photo(), x.astype(np.float32), y.astype(np.float32), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
+    """Photo pixels at fractional positions (H, W): uint8 (H, W, 3)."""
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    return cv2.remap(_photo(), x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
 
 
 def _box(left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
@@ -198,7 +200,8 @@ class _Mouth:
             field[inner] for field in (self.x, self.y, self.top, self.bottom, self.gap, self.upper, self.lower)
         )
         under_lip = y - top  # pixels below the upper lip
-        inside = np.clip(under_lip / 0.9 + 0.3, 0, 1) * np.clip((bottom - y) / 0.9 + 0.3, 0, 1) * np.clip(gap / 0.8, 0, 1)
+        inside = np.clip(under_lip / 0.9 + 0.3, 0, 1) * np.clip((bottom - y) / 0.9 + 0.3, 0, 1)
+        inside *= np.clip(gap / 0.8, 0, 1)
         # Closed lips meet in a dark line.
         seam = 0.6 * np.exp(-np.square(under_lip / 0.9)) * np.clip(1 - gap / 2, 0, 1)
         seam *= np.abs(x - MOUTH_CENTRE) < MOUTH_HALF_WIDTH
