@@ -29,16 +29,28 @@ def make_parser(function: Callable, **kwargs) -> ArgumentParser:
 
 
 def run(parser: ArgumentParser, function: Callable, cmd: list[str] | None = None):
-    """Parse, configure logging and call the function.
+    """Parse the command line and call the function."""
+    return _call(function, parser, parser.parse_args(cmd))
+
+
+def run_subcommand(parser: ArgumentParser, functions: dict[str, Callable], cmd: list[str] | None = None):
+    """Parse the command line and call the function of the subcommand it names."""
+    arguments = parser.parse_args(cmd)
+    return _call(functions[arguments.subcommand], parser, arguments, arguments.subcommand)
+
+
+def _call(function: Callable, parser: ArgumentParser, arguments, subcommand: str | None = None):
+    """Configure logging and call the function.
 
     An error the user can mend is one line on stderr and exit code 1; any
     other exception is a bug of ours and keeps its traceback.
     """
-    arguments = parser.parse_args(cmd)
+    arguments = parser.instantiate_classes(arguments)
+    arguments = arguments[subcommand] if subcommand else arguments
     arguments.pop("config", None)
     setup_logging()
     try:
-        return function(**parser.instantiate_classes(arguments).as_dict())
+        return function(**arguments.as_dict())
     except USER_ERRORS as error:
         logging.debug("traceback", exc_info=True)
         sys.exit(f"error: {error}")

@@ -1,0 +1,62 @@
+"""Stage 15: the clips of a set, spoken by the trained voice and by recordings.
+
+Three videos of every clip, on the same face: ``video`` says what the voice
+of stage 8 spoke; ``recorded`` says the clip's own recording, to be compared
+with the real video; ``control`` says another clip's recording, which a model
+that does not listen renders just as well.
+"""
+
+import logging
+import os
+from pathlib import Path
+
+from silvertalk.data import PartWriter, read_scp, shard
+from silvertalk.face.dump import fit_length
+from silvertalk.media import read_audio
+from silvertalk.utils import progress
+from silvertalk.wav2lip.lipsync import LipSync
+
+
+def decode_set(
+    lipsync: LipSync,
+    face_dir: str | os.PathLike,
+    wav_scp: str | os.PathLike | None,
+    out_dir: str | os.PathLike,
+    job: int,
+    num_jobs: int,
+) -> None:
+    """Render one job's share of a set.
+
+    Args:
+        lipsync: The generator.
+        face_dir: Face dump of the set (stage 4).
+        wav_scp: Sound made by stage 8, or None without a voice.
+        out_dir: Gets ``{video,recorded,control}/<utt>.mp4``; what exists is kept.
+        job: 1-based number of the job.
+        num_jobs: Number of jobs.
+    """
+    out_dir = Path(out_dir)
+    tables = {name: read_scp(Path(face_dir) / name) for name in ("source_video.scp", "source_start", "audio.scp")}
+    spoken = read_scp(wav_scp) if wav_scp else {}
+    utt_ids = list(tables["audio.scp"])
+    for utt_id in progress(shard(utt_ids, job, num_jobs), desc=f"videos {job}"):
+        other = utt_ids[(utt_ids.index(utt_id) + 1) % len(utt_ids)]
+        sounds = {"recorded": (utt_id, tables["audio.scp"][utt_id]), "control": (other, tables["audio.scp"][other])}
+        if utt_id in spoken:
+            sounds["video"] = (utt_id, spoken[utt_id])
+        for kind, (sound_id, sound) in sounds.items():
+            with PartWriter(out_dir / kind, job) as out:
+                if utt_id in out.done:
+                    continue
+                try:
+                    wav, rate = read_audio(sound)
+                    if kind == "control":  # as long as the real video it is compared with
+                        wav = fit_length(wav, len(read_audio(tables["audio.scp"][utt_id])[0]))
+                    path = (out_dir / kind / f"{utt_id}.mp4").absolute()
+                    face, start = tables["source_video.scp"][utt_id], float(tables["source_start"][utt_id])
+                    lipsync.render(face, wav, rate, path, start)
+                except (RuntimeError, ValueError, FileNotFoundError) as error:
+                    logging.warning("skipped %s (%s): %s", utt_id, kind, error)
+                    out.skip(utt_id, str(error))
+                else:
+                    out.add(utt_id, {}, {"video.scp": str(path), "face.scp": face, "sound": sound_id})
