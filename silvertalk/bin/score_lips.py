@@ -1,0 +1,51 @@
+"""Stage 16, lips: compare generated videos with the recordings."""
+
+import logging
+
+from silvertalk.evaluate.score_lips import FaceDump, LipScorer, score_job
+from silvertalk.utils.cli import make_parser, run
+
+
+def score_lips(
+    decode_dir: str,
+    face_dir: str,
+    out_dir: str,
+    syncnet_exp: str | None = None,
+    backend: str = "auto",
+    job: int = 1,
+    num_jobs: int = 1,
+) -> None:
+    """Score the lips of generated videos.
+
+    Args:
+        decode_dir: Stage 15's folder of one set, e.g. exp/wav2lip_X/decode_latest/eval1.
+        face_dir: Face dump of that set, e.g. dump/face/eval1.
+        out_dir: Score folder; the report merges the jobs into out_dir/lips.tsv.
+        syncnet_exp: Folder of the trained expert; without it its figures are left out.
+        backend: auto, dlib or face_alignment; the one stage 3 used.
+        job: Number of this job, 1..num_jobs.
+        num_jobs: Number of jobs.
+    """
+    expert = None
+    if syncnet_exp:
+        from silvertalk.wav2lip.train import load_network
+
+        expert = load_network(syncnet_exp)
+    else:
+        logging.warning("no --syncnet_exp: confidence and offset are left out")
+    dump = FaceDump(face_dir)
+    score_job(decode_dir, dump, LipScorer(dump, expert, backend), out_dir, job, num_jobs)
+
+
+def get_parser():
+    """Return the parser."""
+    return make_parser(score_lips)
+
+
+def main(cmd: list[str] | None = None):
+    """Run the command line."""
+    run(get_parser(), score_lips, cmd)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Stage 16, voice: compare the synthetic voice with the recordings."""
+
+from silvertalk.evaluate.score_voice import score_job
+from silvertalk.utils.cli import make_parser, run
+
+
+def score_voice(
+    decode_dir: str, ref_dir: str, out_dir: str, grammar: str | None = None, job: int = 1, num_jobs: int = 1
+) -> None:
+    """Score the synthetic voice.
+
+    Args:
+        decode_dir: Stage 8's folder of one set, e.g. exp/tts_X/decode_latest/eval1.
+        ref_dir: Data directory of the recordings, e.g. dump/raw/eval1.
+        out_dir: Score folder; the report merges the jobs into out_dir/voice.tsv.
+        grammar: JSGF file that the sentences follow, for the word accuracy; without it, it is left out.
+        job: Number of this job, 1..num_jobs.
+        num_jobs: Number of jobs.
+    """
+    score_job(decode_dir, ref_dir, out_dir, grammar, job, num_jobs)
+
+
+def get_parser():
+    """Return the parser."""
+    return make_parser(score_voice)
+
+
+def main(cmd: list[str] | None = None):
+    """Run the command line."""
+    run(get_parser(), score_voice, cmd)
+
+
+if __name__ == "__main__":
+    main()

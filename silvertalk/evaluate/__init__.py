@@ -1,0 +1,1 @@
+"""Scores of lips and voice, and the report that gathers them."""
