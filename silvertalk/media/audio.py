@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -53,35 +54,80 @@ def _decode(path: str | os.PathLike) -> tuple[np.ndarray, int]:
             raise RuntimeError(f"{path}: holds no sound; give another file")
         stream = container.streams.audio[0]
         rate = stream.codec_context.sample_rate
-        origin = _video_origin(container)
-        chunks: list[tuple[int, np.ndarray]] = []  # first sample on the time line, samples
-        damaged = 0
-        position = None
-        for packet in container.demux(stream):
+        line = _TimeLine(rate, _video_origin(container))
+        for packet in _packets(container, stream, line):
             try:
                 frames = packet.decode()
             except av.FFmpegError:
-                damaged += 1
+                line.damaged += 1
                 continue
             for frame in frames:
-                if frame.sample_rate != rate:  # a damaged header can claim anything
-                    damaged += 1
-                    continue
-                samples = _to_mono(frame)
-                if frame.time is not None:
-                    if origin is None:
-                        origin = frame.time
-                    stamped = round((frame.time - origin) * rate)
-                    # Stamps of many containers are rounded to 1 ms or 1/90000 s: follow them only over real gaps.
-                    if position is None or abs(stamped - position) > 0.012 * rate:
-                        position = stamped
-                chunks.append((position or 0, samples))
-                position = (position or 0) + len(samples)
-    if damaged:
-        logging.warning("%s: %d damaged sound packets, replaced by silence", path, damaged)
-    if not chunks:
-        raise RuntimeError(f"{path}: no sound could be decoded ({damaged} damaged packets); replace the file")
-    return _lay_out(chunks), rate
+                if frame.sample_rate == rate:
+                    line.add(frame.time, _to_mono(frame))
+                else:  # a damaged header can claim anything
+                    line.damaged += 1
+            if packet.pts is not None and packet.duration:
+                line.extend_to(float((packet.pts + packet.duration) * packet.time_base))
+    if line.damaged:
+        logging.warning("%s: %d damaged sound packets, replaced by silence", path, line.damaged)
+    if not line.chunks:
+        raise RuntimeError(f"{path}: no sound could be decoded ({line.damaged} damaged packets); replace the file")
+    return line.samples(), rate
+
+
+def _packets(container, stream, line: "_TimeLine") -> Iterator[av.Packet]:
+    """Yield a stream's packets as far as the container can be read."""
+    try:
+        yield from container.demux(stream)
+    except av.FFmpegError:
+        line.damaged += 1
+
+
+class _TimeLine:
+    """Decoded pieces of sound, each at its time.
+
+    Args:
+        rate: Samples per second.
+        origin: The time stamp (seconds) that is time 0; None takes the first piece's.
+    """
+
+    def __init__(self, rate: int, origin: float | None):
+        self.rate, self.origin = rate, origin
+        self.chunks: list[tuple[int, np.ndarray]] = []  # first sample on the time line, samples
+        self.position = 0  # where the next piece goes if its stamp agrees
+        self.end = 0  # where the container says that the sound ends (sample)
+        self.damaged = 0  # packets
+
+    def _at(self, time: float) -> int:
+        if self.origin is None:
+            self.origin = time
+        return round((time - self.origin) * self.rate)
+
+    def add(self, time: float | None, samples: np.ndarray) -> None:
+        """Put a piece (T,) at its time stamp (seconds), or behind the last one."""
+        stamped = self.position if time is None else self._at(time)
+        # Stamps of many containers are rounded to 1 ms or 1/90000 s: follow them only over real gaps.
+        if not self.chunks or abs(stamped - self.position) > 0.012 * self.rate:
+            self.position = stamped
+        self.chunks.append((self.position, samples))
+        self.position += len(samples)
+
+    def extend_to(self, time: float) -> None:
+        """Note that a packet, damaged or not, lasts until this time stamp (seconds)."""
+        self.end = max(self.end, self._at(time))
+
+    def samples(self) -> np.ndarray:
+        """Lay out the pieces: float32 (T,); gaps stay silent, what precedes time 0 is cut."""
+        length = max(max(first + len(samples) for first, samples in self.chunks), 0)
+        # Codecs work on blocks: the last one is filled up, by less than 2048 samples, and only its stamp tells.
+        if 0 < length - self.end < 2048 or length < self.end:
+            length = self.end
+        wav = np.zeros(length, np.float32)
+        for first, samples in self.chunks:
+            samples = samples[max(-first, 0) :]
+            place = wav[max(first, 0) :][: len(samples)]
+            place[:] = samples[: len(place)]
+        return wav
 
 
 def _video_origin(container: av.container.InputContainer) -> float | None:
@@ -102,16 +148,6 @@ def _to_mono(frame: av.AudioFrame) -> np.ndarray:
     elif samples.dtype.kind == "i":
         samples = samples.astype(np.float32) / (np.iinfo(samples.dtype).max + 1)
     return samples.mean(axis=0).astype(np.float32)
-
-
-def _lay_out(chunks: list[tuple[int, np.ndarray]]) -> np.ndarray:
-    """Place chunks at their positions; gaps stay silent, what precedes time 0 is cut."""
-    wav = np.zeros(max(max(first + len(x) for first, x in chunks), 0), np.float32)
-    for first, samples in chunks:
-        samples = samples[max(-first, 0) :]
-        first = max(first, 0)
-        wav[first : first + len(samples)] = samples
-    return wav
 
 
 def write_audio(path: str | os.PathLike, wav: np.ndarray, sampling_rate: int) -> None:
