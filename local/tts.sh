@@ -2,9 +2,16 @@
 # Sourced by run.sh: stages 5-8, the voice. ESPnet's own programs do the work (GAN-TTS task, JETS);
 # here are only their arguments, in the order of ESPnet's tts.sh and with its folder names.
 # Functions read: python train_cmd cuda_cmd dumpdir expdir fs n_fft hop_length nj ngpu token_type
-# cleaner g2p tts_config tts_train_args tts_spk token_list tts_stats_dir tts_exp decode_tag.
+# cleaner g2p tts_config tts_train_args tts_spk token_list tts_stats_dir tts_exp decode_tag
+# tts_decode_dir.
 # The sourcing script has run `set -euo pipefail` and sourced common.sh.
 # shellcheck disable=SC2154  # those variables are set by run.sh
+
+# Large blocks stay with the process instead of going back to the kernel after every operation, and
+# come in large pages: a tenth less time per iteration on a CPU. Waiting threads sleep, so that
+# other jobs on the machine do not slow the training tenfold.
+tts_malloc=glibc.malloc.mmap_threshold=33554432:glibc.malloc.trim_threshold=8589934592
+tts_malloc+=:glibc.malloc.top_pad=268435456:glibc.malloc.hugetlb=1
 
 # tts_feature_options: the acoustic features, from the recipe's fs, n_fft and hop_length, so that no
 # YAML repeats them. tts_train and tts_stats must agree, hence one place.
@@ -46,15 +53,15 @@ tts_split() {
     awk -v n="$3" -v prefix="$2" '{print > (prefix "." (NR - 1) % n + 1 ".scp")}' "$1"
 }
 
-# tts_usable SET KEYS SKIPPED: the utterances that stages 6-8 can use, and the others with a reason.
-# More arguments go to the worker.
+# tts_usable SET TOKENS KEYS SKIPPED: the utterances that stages 6-8 can use, and the others with a reason.
+# TOKENS is a token list or a voice's config.yaml. More arguments go to the worker.
 tts_usable() {
-    local set=$1 keys=$2 skipped=$3
-    shift 3
+    local set=$1 tokens=$2 keys=$3 skipped=$4
+    shift 4
     # shellcheck disable=SC2086  # the command is several words
     ${train_cmd} "${keys%.keys}.usable.log" \
         "${python}" -m silvertalk.bin.tts_filter --data_dir "${dumpdir}/raw/${set}" \
-        --token_list "${token_list}" --token_type "${token_type}" --cleaner "${cleaner}" --g2p "${g2p}" \
+        --token_list "${tokens}" --token_type "${token_type}" --cleaner "${cleaner}" \
         --keys "${keys}" --skipped "${skipped}" "$@"
     if [ -s "${skipped}" ]; then
         log "${set}: $(wc -l <"${skipped}") utterances left out, listed with reasons in ${skipped}:"
@@ -90,9 +97,9 @@ tts_stats() {
     need "${valid}/wav.scp" 4
     rm -rf "${logdir}"   # shapes of an earlier, killed attempt must not be mixed in
     mkdir -p "${logdir}"
-    tts_usable tr_no_dev "${logdir}/train.keys" "${tts_stats_dir}/skipped.train.tsv" \
+    tts_usable tr_no_dev "${token_list}" "${logdir}/train.keys" "${tts_stats_dir}/skipped.train.tsv" \
         --train_config "${tts_config}" --fs "${fs}" --hop_length "${hop_length}" --spk "${tts_spk:-}"
-    tts_usable dev "${logdir}/valid.keys" "${tts_stats_dir}/skipped.valid.tsv" \
+    tts_usable dev "${token_list}" "${logdir}/valid.keys" "${tts_stats_dir}/skipped.valid.tsv" \
         --train_config "${tts_config}" --fs "${fs}" --hop_length "${hop_length}"
     jobs=${nj}
     for part in train valid; do
@@ -102,10 +109,9 @@ tts_stats() {
     tts_split "${logdir}/train.keys" "${logdir}/train" "${jobs}"
     tts_split "${logdir}/valid.keys" "${logdir}/valid" "${jobs}"
     mapfile -t options < <(tts_text_options; tts_feature_options)
-    # The discriminator's and the loss' settings do not matter here, the features' do.
     # shellcheck disable=SC2086
-    ${train_cmd} JOB=1:"${jobs}" "${logdir}/stats.JOB.log" \
-        env OMP_NUM_THREADS=1 "${python}" -m espnet2.bin.gan_tts_train --config "${tts_config}" \
+    ${train_cmd} --num-threads 1 JOB=1:"${jobs}" "${logdir}/stats.JOB.log" \
+        "${python}" -m espnet2.bin.gan_tts_train --config "${tts_config}" \
         --collect_stats true --write_collected_feats true "${options[@]}" \
         --normalize none --pitch_normalize none --energy_normalize none \
         --train_data_path_and_name_and_type "${train}/text,text,text" \
@@ -156,6 +162,7 @@ tts_train() {
     log "training of ${tts_exp}: see ${tts_exp}/train.log and tensorboard --logdir ${tts_exp}/tensorboard"
     # shellcheck disable=SC2086
     ${cuda_cmd} --gpu "${ngpu}" "${tts_exp}/train.log" \
+        env OMP_WAIT_POLICY=passive GLIBC_TUNABLES="${tts_malloc}" \
         "${python}" -m espnet2.bin.gan_tts_train --config "${tts_config}" "${options[@]}" \
         --normalize global_mvn --normalize_conf "stats_file=${tts_stats_dir}/train/feats_stats.npz" \
         --pitch_normalize global_mvn --pitch_normalize_conf "stats_file=${tts_stats_dir}/train/pitch_stats.npz" \
@@ -164,12 +171,14 @@ tts_train() {
         --ngpu "${ngpu}" --multiprocessing_distributed true ${tts_train_args}
 }
 
-# Stage 8: speech of dev and eval1 -> tts_exp/decode_<tag>/<set>.
+# Stage 8: speech of dev and eval1 -> tts_decode_dir/<set>; under tts_exp unless that is another recipe's.
 tts_decode() {
     local set
-    need "${tts_exp}/${decode_tag}.pth" 7
+    need "${tts_exp}/config.yaml" 7
+    [ -e "${tts_exp}/${decode_tag}.pth" ] || die "no ${tts_exp}/${decode_tag}.pth; run stage 7, or choose" \
+        "--decode_tag among: $(cd "${tts_exp}" && find . -name '*.pth' ! -name checkpoint.pth -printf '%f ')"
     for set in dev eval1; do
-        tts_decode_set "${set}" "${tts_exp}/decode_${decode_tag}/${set}"
+        tts_decode_set "${set}" "${tts_decode_dir:-${tts_exp}/decode_${decode_tag}}/${set}"
     done
 }
 
@@ -182,7 +191,7 @@ tts_decode_set() {
     mkdir -p "${logdir}"
     if [ ! -f "${logdir}/jobs" ]; then
         rm -rf "${logdir}"/output.* "${logdir}"/keys.*.scp
-        tts_usable "${set}" "${logdir}/all.keys" "${dir}/skipped.tsv"
+        tts_usable "${set}" "${tts_exp}/config.yaml" "${logdir}/all.keys" "${dir}/skipped.tsv"
         n=$(wc -l <"${logdir}/all.keys")
         # At most 500 utterances are lost with a killed job.
         jobs=$(((n + 499) / 500))
@@ -193,8 +202,8 @@ tts_decode_set() {
     fi
     jobs=$(<"${logdir}/jobs")
     # shellcheck disable=SC2086,SC2016  # the inner script's own variables
-    ${train_cmd} --max-jobs-run "${nj}" JOB=1:"${jobs}" "${logdir}/tts_inference.JOB.log" \
-        env OMP_NUM_THREADS=1 bash -c '
+    ${train_cmd} --max-jobs-run "${nj}" --num-threads 1 JOB=1:"${jobs}" "${logdir}/tts_inference.JOB.log" \
+        bash -c '
             out=$1; shift
             [ ! -f "${out}/.done" ] || exit 0
             rm -rf "${out}" && "$@" --output_dir "${out}" && touch "${out}/.done"' tts_inference \

@@ -19,7 +19,6 @@ def filter_utterances(
     skipped: str,
     token_type: str = "char",
     cleaner: str = "none",
-    g2p: str = "none",
     train_config: str | None = None,
     fs: int | None = None,
     hop_length: int | None = None,
@@ -29,12 +28,11 @@ def filter_utterances(
 
     Args:
         data_dir: Folder with ``text``, ``utt2spk`` and ``utt2num_samples``.
-        token_list: ``tokens.txt`` of stage 5.
+        token_list: ``tokens.txt`` of stage 5, or the ``config.yaml`` of a trained voice.
         keys: File for the usable utterance ids, one a line.
         skipped: File for the others: utterance id, tab, reason.
         token_type: As for ESPnet: char, phn, word, bpe.
         cleaner: As for ESPnet. Only cleaner none has its characters checked.
-        g2p: As for ESPnet.
         train_config: Training YAML; given, too short recordings are left out.
         fs: Sampling rate, Hz; needed with train_config.
         hop_length: Samples from frame to frame; needed with train_config.

@@ -6,6 +6,8 @@ Pure text work without ESPnet, whose import takes seconds.
 import os
 from pathlib import Path
 
+import yaml
+
 SPECIAL_TOKENS = ("<blank>", "<unk>", "<sos/eos>")
 SPACE = "<space>"  # ESPnet's name of " " in a character token list
 
@@ -15,7 +17,11 @@ class UnknownCharacterError(ValueError):
 
 
 def read_token_list(path: str | os.PathLike) -> list[str]:
-    """Read a token list as ``espnet2.bin.tokenize_text`` writes it, one token a line.
+    """Read the tokens of a voice.
+
+    Args:
+        path: Token list as ``espnet2.bin.tokenize_text`` writes it, one token
+            a line, or the ``config.yaml`` of a trained voice, which holds it.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -23,10 +29,14 @@ def read_token_list(path: str | os.PathLike) -> list[str]:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"no {path}; run stage 5")
-    # A token may be a space-like character, so only the line's end is cut.
-    tokens = [line.rstrip("\n") for line in Path(path).read_text(encoding="utf-8").split("\n") if line]
+    content = Path(path).read_text(encoding="utf-8")
+    if Path(path).suffix == ".yaml":
+        tokens = list(yaml.safe_load(content).get("token_list", []))
+    else:
+        # A token may be a space-like character, so nothing but the line's end is cut.
+        tokens = [line for line in content.split("\n") if line]
     if not set(tokens) - set(SPECIAL_TOKENS):
-        raise ValueError(f"{path} holds no token; is dump/raw/tr_no_dev/text empty?")
+        raise ValueError(f"{path} holds no token; run stage 5 on a training set with transcripts")
     return tokens
 
 
