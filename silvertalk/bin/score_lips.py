@@ -2,6 +2,7 @@
 
 import logging
 
+from silvertalk.data import read_scp
 from silvertalk.evaluate.score_lips import FaceDump, LipScorer, score_job
 from silvertalk.utils.cli import make_parser, run
 
@@ -11,7 +12,8 @@ def score_lips(
     face_dir: str,
     out_dir: str,
     syncnet_exp: str | None = None,
-    backend: str = "auto",
+    wav_scp: str | None = None,
+    face_backend: str = "auto",
     job: int = 1,
     num_jobs: int = 1,
 ) -> None:
@@ -22,7 +24,8 @@ def score_lips(
         face_dir: Face dump of that set, e.g. dump/face/eval1.
         out_dir: Score folder; the report merges the jobs into out_dir/lips.tsv.
         syncnet_exp: Folder of the trained expert; without it its figures are left out.
-        backend: auto, dlib or face_alignment; the one stage 3 used.
+        wav_scp: Sound of stage 8; without it the sound in the videos is taken for the kind "video".
+        face_backend: auto, dlib or face_alignment; the one stage 3 used.
         job: Number of this job, 1..num_jobs.
         num_jobs: Number of jobs.
     """
@@ -34,7 +37,8 @@ def score_lips(
     else:
         logging.warning("no --syncnet_exp: confidence and offset are left out")
     dump = FaceDump(face_dir)
-    score_job(decode_dir, dump, LipScorer(dump, expert, backend), out_dir, job, num_jobs)
+    scorer = LipScorer(dump, expert, face_backend, read_scp(wav_scp) if wav_scp else None)
+    score_job(decode_dir, dump, scorer, out_dir, job, num_jobs)
 
 
 def get_parser():

@@ -23,6 +23,7 @@ from silvertalk.data import PartWriter, combine_parts, read_scp, shard
 from silvertalk.evaluate import lips, sync
 from silvertalk.evaluate.tables import Row, write_tsv
 from silvertalk.face import NoFaceError, Track, crop_face, make_backend, track_video
+from silvertalk.face.dump import fit_length
 from silvertalk.face.lips import lip_opening
 from silvertalk.media import read_audio, read_frames, wav2lip_mel
 from silvertalk.media.mel import SAMPLING_RATE
@@ -53,10 +54,11 @@ FACE_ERRORS = (RuntimeError, ValueError, FileNotFoundError)
 
 @dataclass
 class GeneratedVideo:
-    """One entry of ``videos.tsv``."""
+    """A video that stage 15 made, or could not make."""
 
-    path: Path
-    sound_utt: str  # utterance whose sound drives it
+    path: Path | None
+    sound_utt: str  # utterance whose recording drives it
+    skipped: str = ""  # why there is none
 
 
 class FaceDump:
@@ -88,17 +90,22 @@ class FaceDump:
         return read_frames(self.source[utt_id], FPS, start=self.start.get(utt_id, 0.0))
 
 
-def read_video_list(folder: str | os.PathLike) -> dict[str, GeneratedVideo]:
-    """Read ``videos.tsv`` (utt_id, path, face's source, sound's utterance) of one kind.
+def read_videos(folder: str | os.PathLike) -> dict[str, GeneratedVideo]:
+    """List what stage 15 made of one kind, from ``video.scp``, ``sound`` and ``skipped.tsv``.
 
     Returns:
-        utt_id -> video; empty when the folder was not made.
+        utt_id -> video; empty when the kind was not made.
     """
-    table = Path(folder) / "videos.tsv"
-    if not table.is_file():
+    folder = Path(folder)
+    if not (folder / "video.scp").is_file():
         return {}
-    rows = [line.split("\t") for line in table.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return {row[0]: GeneratedVideo(Path(row[1]), row[3]) for row in rows if row[0] != "utt_id"}
+    sounds = read_scp(folder / "sound") if (folder / "sound").is_file() else {}
+    videos = {u: GeneratedVideo(Path(path), sounds.get(u, u)) for u, path in read_scp(folder / "video.scp").items()}
+    skipped = folder / "skipped.tsv"
+    for line in skipped.read_text(encoding="utf-8").splitlines() if skipped.is_file() else []:
+        utt_id, _, reason = line.partition("\t")
+        videos[utt_id] = GeneratedVideo(None, utt_id, reason)
+    return videos
 
 
 class LipScorer:
@@ -108,10 +115,11 @@ class LipScorer:
         dump: The recordings.
         expert: SyncNet in eval mode, or None to leave out its figures.
         backend: Face backend, the one stage 3 used.
+        spoken: utt_id -> sound of stage 8, which drives the kind ``video``.
     """
 
-    def __init__(self, dump: FaceDump, expert=None, backend="auto"):
-        self.dump, self.expert = dump, expert
+    def __init__(self, dump: FaceDump, expert=None, backend="auto", spoken: dict[str, str] | None = None):
+        self.dump, self.expert, self.spoken = dump, expert, spoken or {}
         self.backend = make_backend(backend) if isinstance(backend, str) else backend
 
     def real(self, utt_id: str) -> tuple[Row, dict[str, np.ndarray]]:
@@ -128,9 +136,11 @@ class LipScorer:
 
     def generated(self, utt_id: str, kind: str, video: GeneratedVideo) -> tuple[Row, dict[str, np.ndarray]]:
         """Score a generated clip: its figures, and its curves for the plots."""
+        if video.path is None:
+            raise RuntimeError(f"stage 15 made no video: {video.skipped}")
         real = self.dump.track(utt_id)
         track = track_video(video.path, self.backend, FPS)
-        mel, seconds = self._sound(kind, video)
+        mel, seconds = self._sound(utt_id, kind, video)
         opening = lip_opening(track.landmarks, track.bbox)
         row, curves = self._sound_scores(opening, mel)
         row |= {"frames": float(len(track)), "detected": float(track.detected.mean())}
@@ -144,15 +154,17 @@ class LipScorer:
             row |= self._expert_scores(*sync.embed(self.expert, faces, mel), curves)
         return row, curves | {"opening": opening}
 
-    def _sound(self, kind: str, video: GeneratedVideo) -> tuple[np.ndarray, float]:
-        """Mel spectrogram and length (s) of what drives a clip; from the recording's file where there is one.
+    def _sound(self, utt_id: str, kind: str, video: GeneratedVideo) -> tuple[np.ndarray, float]:
+        """Mel spectrogram and length (s) of what drives a clip, from the file that drove it where there is one.
 
-        Lossy sound in a video starts late by the codec's priming when a reader
-        ignores the edit list; the dump's files cannot.
+        The sound in a video is lossy, and readers that ignore the edit list
+        find it late by the codec's priming; the original cannot be.
         """
-        path = video.path if kind == "video" else self.dump.audio.get(video.sound_utt, video.path)
-        wav, rate = read_audio(path, SAMPLING_RATE)
-        return wav2lip_mel(wav).T, len(wav) / rate
+        own = self.spoken if kind == "video" else self.dump.audio
+        wav, _ = read_audio(own.get(video.sound_utt, video.path), SAMPLING_RATE)
+        if kind == "control":  # stage 15 makes it as long as the real clip
+            wav = fit_length(wav, len(read_audio(self.dump.audio[utt_id], SAMPLING_RATE)[0]))
+        return wav2lip_mel(wav).T, len(wav) / SAMPLING_RATE
 
     def _sound_scores(self, opening: np.ndarray, mel: np.ndarray) -> tuple[Row, dict[str, np.ndarray]]:
         curve = lips.sound_lag(opening, mel)
@@ -223,10 +235,10 @@ def score_job(
         job: 1-based number of the job.
         num_jobs: Number of jobs.
     """
-    videos = {kind: read_video_list(Path(decode_dir) / kind) for kind in KINDS[1:]}
+    videos = {kind: read_videos(Path(decode_dir) / kind) for kind in KINDS[1:]}
     scored = [u for u in dump.utterances if any(u in listed for listed in videos.values())]
     if not scored:
-        raise FileNotFoundError(f"{decode_dir}: no videos.tsv lists a clip of {dump.dir}; run stage 15")
+        raise FileNotFoundError(f"{decode_dir}: no */video.scp lists a clip of {dump.dir}; run stage 15")
     folder = Path(out_dir) / "lips"
     write_text(folder / "expected", "".join(f"{utt_id}\n" for utt_id in scored))
     with PartWriter(folder, job) as out:
