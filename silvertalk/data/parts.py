@@ -90,7 +90,7 @@ class PartWriter:
         self._append({"utt_id": utt_id, "skipped": " ".join(str(reason).split())})
 
     def _append(self, entry: dict) -> None:
-        self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        self._file.write(json.dumps(entry, ensure_ascii=False, default=str) + "\n")
         self._file.flush()
         self.done.add(entry["utt_id"])
 

@@ -1,0 +1,118 @@
+"""Fixtures that several rooms use: golden files, recordings, media made on the spot."""
+
+import importlib.util
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+
+def encode(
+    path: Path,
+    times: list[float],
+    frames: list[np.ndarray],
+    wav: np.ndarray | None = None,
+    sampling_rate: int = 44100,
+    video_codec: str = "libx264",
+    audio_codec: str = "aac",
+    rate: Fraction | int = 25,
+) -> Path:
+    """Write frames, uint8 (H, W, 3), at given times (seconds), and sound, with any codec and container."""
+    with av.open(str(path), "w") as out:
+        video = out.add_stream(video_codec, rate=rate)
+        video.height, video.width = frames[0].shape[:2]
+        video.pix_fmt = "yuv420p"
+        constant = video_codec.startswith("mpeg")
+        video.codec_context.time_base = 1 / Fraction(rate) if constant else Fraction(1, 90000)
+        if video_codec == "libx264":
+            video.options = {"preset": "ultrafast"}
+        sound = None
+        if wav is not None:
+            sound = out.add_stream(audio_codec, rate=sampling_rate, layout="mono")
+        for time, pixels in zip(times, frames):
+            frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
+            frame.time_base = video.codec_context.time_base
+            frame.pts = round(time / frame.time_base)
+            out.mux(video.encode(frame))
+        out.mux(video.encode(None))
+        if sound is not None:
+            samples = (np.clip(wav, -1, 1) * 32767).astype(np.int16)
+            frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = sampling_rate, 0, Fraction(1, sampling_rate)
+            out.mux(sound.encode(frame))
+            out.mux(sound.encode(None))
+    return path
+
+
+@pytest.fixture
+def make_media():
+    """The function ``encode``."""
+    return encode
+
+
+@pytest.fixture
+def grid_clip():
+    """Write a small clip in GRID's format: MPEG-1 picture with noise, MPEG sound with a tone in its middle."""
+
+    def write(path: Path, num_frames: int = 75, seed: int = 0) -> Path:
+        random = np.random.default_rng(seed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        frames = list(random.integers(0, 255, (num_frames, 32, 48, 3), dtype=np.uint8))
+        seconds = num_frames / 25
+        t = np.arange(round(seconds * 44100)) / 44100
+        wav = 0.5 * np.sin(2 * np.pi * 440 * t) * (np.abs(t - seconds / 2) < seconds / 4)
+        times = [k / 25 for k in range(num_frames)]
+        return encode(path, times, frames, wav, video_codec="mpeg1video", audio_codec="mp2")
+
+    return write
+
+
+GOLDENS = Path(__file__).parent / "goldens" / "wav2lip"
+
+
+@pytest.fixture(scope="session")
+def goldens() -> Path:
+    """Folder of reference outputs of the published networks."""
+    return GOLDENS
+
+
+@pytest.fixture(scope="session")
+def fill():
+    """The module that makes golden weights and inputs."""
+    spec = importlib.util.spec_from_file_location("fill", GOLDENS / "fill.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.self_test()
+    return module
+
+
+@pytest.fixture(scope="session")
+def media() -> Path:
+    """Folder of real recordings, where there is one."""
+    folder = Path(os.environ.get("SILVERTALK_MEDIA", Path(__file__).parents[2] / "shared" / "media"))
+    if not folder.is_dir():
+        pytest.skip("no real recordings here; name their folder in SILVERTALK_MEDIA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def photo() -> np.ndarray:
+    """A face that a detector finds: uint8 (240, 240, 3), RGB (NASA, public domain)."""
+    from skimage.data import astronaut
+
+    return np.ascontiguousarray(astronaut()[:240, 100:340])
+
+
+@pytest.fixture(scope="session")
+def face_video(photo, tmp_path_factory) -> Path:
+    """Two seconds of a face that sways a little."""
+    from silvertalk.media import VideoWriter
+
+    path = tmp_path_factory.mktemp("video") / "face.mp4"
+    with VideoWriter(path, 25) as out:
+        for k in range(50):
+            out.write(np.roll(photo, round(4 * np.sin(k / 5)), axis=1))
+    return path

@@ -1,0 +1,155 @@
+"""Training learns, leaves ESPnet's tree, and goes on after a kill."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from silvertalk.data import PartWriter, combine_parts
+from silvertalk.data.face_clips import FaceClip, load_face_clips
+from silvertalk.media import VideoWriter
+from silvertalk.utils.training import TrainerOptions, find_weights
+from silvertalk.wav2lip import SyncNet, Wav2Lip
+from silvertalk.wav2lip.dataset import EpochSampler, SyncNetDataset, Wav2LipDataset
+from silvertalk.wav2lip.losses import cosine_bce
+from silvertalk.wav2lip.train import DataOptions, NetworkOptions, OptimOptions, load_network, train_syncnet, train_wav2lip
+
+TINY = NetworkOptions(width=0.0625)
+SHORT = TrainerOptions(max_epoch=2, num_iters_per_epoch=3, num_valid_iters=1, keep_nbest_models=2)
+FEW = DataOptions(batch_size=4, num_workers=0)
+
+
+@pytest.fixture(scope="module")
+def face_dir(tmp_path_factory):
+    """A face dump of two clips in which brightness of the mouth and mel level are one curve."""
+    folder = tmp_path_factory.mktemp("dump") / "dump"
+    with PartWriter(folder, 1) as out:
+        for n in range(2):
+            curve = 0.5 + 0.5 * np.sin(np.arange(40) / (3 + n))
+            path = folder / f"s-{n}.avi"
+            with VideoWriter(path, 25, codec="mjpeg", quality=2) as video:
+                for value in curve:
+                    frame = np.full((96, 96, 3), 90, np.uint8)
+                    frame[60:80, 30:66] = int(255 * value)
+                    video.write(frame)
+            mel = np.repeat(8 * np.repeat(curve, 16)[: 40 * 16 : 5, None] - 4, 80, axis=1)
+            out.add(f"s-{n}", {"mel": mel}, {"video.scp": path, "utt2num_frames": 40, "utt2spk": "s"})
+    combine_parts(folder, ["s-0", "s-1"])
+    return folder
+
+
+def test_samples_depend_on_index_alone(face_dir):
+    clips = load_face_clips(face_dir, 15)
+    for kind in (SyncNetDataset, Wav2LipDataset):
+        one, other = kind(clips, 96, seed=5), kind(clips, 96, seed=5)
+        first, again = one[1234], other[1234]
+        assert all(torch.equal(first[k], again[k]) for k in first)
+        assert any(not torch.equal(first[k], one[1235][k]) for k in first)
+
+
+def test_generator_sample_pairs_frame_and_sound(face_dir):
+    clips = load_face_clips(face_dir, 15)
+    sample = Wav2LipDataset(clips, 96, seed=1)[3]
+    assert sample["mels"].shape == (5, 1, 80, 16) and sample["face"].shape == (6, 5, 96, 96)
+    assert not sample["face"][:3, :, 48:].any()
+    torch.testing.assert_close(sample["face"][:3, :, :48], sample["target"][:, :, :48])
+    # The first mel column of each window is the loudness the mouth shows.
+    shown = sample["target"][0, :, 70, 48] * 8 - 4
+    torch.testing.assert_close(sample["mels"][:, 0, 40, 0], shown, atol=0.25, rtol=0)
+    torch.testing.assert_close(sample["sync_mel"], sample["mels"][0])
+
+
+def test_expert_sample_labels(face_dir):
+    dataset = SyncNetDataset(load_face_clips(face_dir, 15), 96, seed=1)
+    labels = []
+    for index in range(40):
+        sample = dataset[index]
+        labels.append(float(sample["label"]))
+        shown = sample["face"].reshape(5, 3, 48, 96)[0, 0, 22, 48] * 8 - 4
+        if sample["label"]:
+            assert abs(float(shown - sample["mel"][0, 40, 0])) < 0.25
+    assert 10 < sum(labels) < 30
+
+
+def test_mel_window_beyond_the_ends_is_silence():
+    clip = FaceClip("u", "s", "x.avi", 10, np.ones((30, 80), np.float32))
+    assert (clip.mel_window(25, 16)[0, :, :5] == 1).all() and (clip.mel_window(25, 16)[0, :, 5:] == -4).all()
+    assert (clip.mel_window(-3, 16)[0, :, :3] == -4).all() and (clip.mel_window(-3, 16)[0, :, 3:] == 1).all()
+
+
+def test_sampler_goes_on_from_epoch_to_epoch():
+    sampler = EpochSampler(4)
+    sampler.set_epoch(2)
+    assert list(sampler) == [8, 9, 10, 11]
+
+
+def test_expert_overfits_a_batch(face_dir):
+    torch.manual_seed(0)
+    dataset = SyncNetDataset(load_face_clips(face_dir, 15), 96, seed=1)
+    samples = [dataset[i] for i in range(8)]
+    batch = {k: torch.stack([s[k] for s in samples]) for k in samples[0]}
+    expert = SyncNet(width=0.125)
+    optimiser = torch.optim.Adam(expert.parameters(), 2e-3)
+    for _ in range(40):
+        loss = cosine_bce(*expert(batch["mel"], batch["face"]), batch["label"])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert loss < 0.25
+
+
+def test_both_trainings_leave_the_tree(face_dir, tmp_path):
+    train_syncnet(str(face_dir), str(face_dir), str(tmp_path / "syncnet"), TINY, FEW, OptimOptions(), SHORT)
+    train_wav2lip(
+        str(face_dir), str(face_dir), str(tmp_path / "wav2lip"), str(tmp_path / "syncnet"), TINY, FEW, trainer=SHORT
+    )
+    for name, kind in (("syncnet", SyncNet), ("wav2lip", Wav2Lip)):
+        folder = tmp_path / name
+        names = {path.name for path in folder.iterdir()}
+        assert {
+            "config.yaml", "train.log", "1epoch.pth", "2epoch.pth", "checkpoint.pth", "latest.pth",
+            "valid.loss.best.pth", "valid.loss.ave_2best.pth", "tensorboard", "images",
+        } <= names  # fmt: skip
+        assert not [n for n in names if ".tmp" in n]
+        assert list((folder / "tensorboard").iterdir())
+        assert isinstance(load_network(folder), kind)
+        assert find_weights(folder).name == "valid.loss.ave_2best.pth"
+    assert (tmp_path / "wav2lip" / "images" / "2epoch.png").is_file()
+
+
+@pytest.mark.parametrize("when", ["checkpoint.pth", "1epoch.pth"])
+def test_killed_training_ends_like_an_uninterrupted_one(face_dir, tmp_path, when):
+    def command(folder):
+        return [
+            sys.executable, "-m", "silvertalk.bin.syncnet_train", f"--train_dir={face_dir}", f"--valid_dir={face_dir}",
+            f"--exp_dir={folder}", "--model.width=0.0625", "--data.batch_size=2", "--data.num_workers=0",
+            "--trainer.max_epoch=3", "--trainer.num_iters_per_epoch=3", "--trainer.num_valid_iters=1",
+        ]  # fmt: skip
+
+    options = TrainerOptions(max_epoch=3, num_iters_per_epoch=3, num_valid_iters=1)
+    data = DataOptions(batch_size=2, num_workers=0)
+    train_syncnet(str(face_dir), str(face_dir), str(tmp_path / "whole"), TINY, data, OptimOptions(), options)
+    killed = tmp_path / "killed"
+    process = subprocess.Popen(command(killed), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.time() + 60
+    while not (killed / when).exists() and time.time() < deadline and process.poll() is None:
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    train_syncnet(str(face_dir), str(face_dir), str(killed), TINY, data, OptimOptions(), options)
+    assert {p.name for p in killed.iterdir()} == {p.name for p in (tmp_path / "whole").iterdir()}
+    one, other = (load_network(tmp_path / name).state_dict() for name in ("whole", "killed"))
+    for key in one:
+        torch.testing.assert_close(one[key], other[key], rtol=1e-3, atol=1e-4)
+
+
+def test_wrong_folders_are_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="run stages 3 and 4"):
+        load_face_clips(tmp_path, 15)
+    with pytest.raises(FileNotFoundError, match="config.yaml"):
+        load_network(tmp_path)
