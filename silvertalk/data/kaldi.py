@@ -150,10 +150,10 @@ def validate_data_dir(data_dir: str | os.PathLike) -> None:
     utt2spk = read_scp(data_dir / "utt2spk")
     if not utt2spk:
         raise ValueError(f"{data_dir}/utt2spk is empty: the corpus gave no utterance for this set")
-    _check_tables(data_dir, utt2spk)
     for utt_id, spk in utt2spk.items():
         if not utt_id.startswith(spk):
             raise ValueError(f"{data_dir}/utt2spk: utterance '{utt_id}' does not start with its speaker '{spk}'")
+    _check_tables(data_dir, utt2spk)
     if list(utt2spk.values()) != sorted(utt2spk.values(), key=str.encode):
         raise ValueError(
             f"{data_dir}/utt2spk: sorted by utterance it is not sorted by speaker; "

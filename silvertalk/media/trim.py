@@ -14,6 +14,7 @@ FRAME, HOP = 0.05, 0.01  # seconds
 BELOW_PEAK = 40.0  # dB under the loudest part: what is quieter is silence
 NOISE_PERCENTILE = 20
 ABOVE_NOISE = 8.0  # dB over the noise
+LEAST_CONTRAST = 15.0  # dB between speech and noise; with less there is no telling them apart
 SHORTEST = 0.06  # seconds; shorter sounds at the edges are clicks
 
 
@@ -42,11 +43,11 @@ def speech_bounds(wav: np.ndarray, sampling_rate: int, keep: float = 0.1) -> tup
         return 0, 0
     levels = _levels(wav, sampling_rate)
     loudest, noise = levels.max(), np.percentile(levels, NOISE_PERCENTILE)
-    # Without silence at the edges the quietest part is speech: never ask for more than half the way up.
-    threshold = max(loudest - BELOW_PEAK, min(noise + ABOVE_NOISE, (loudest + noise) / 2))
     run = round(SHORTEST / HOP)
-    if len(levels) < run:
+    if len(levels) < run or loudest - noise < LEAST_CONTRAST:
         return 0, len(wav)
+    # Without silence at the edges the noise is speech too: never ask for more than half the way up.
+    threshold = max(loudest - BELOW_PEAK, min(noise + ABOVE_NOISE, (loudest + noise) / 2))
     lasting = np.flatnonzero(np.convolve(levels > threshold, np.ones(run), "valid") >= run)
     if not len(lasting):
         return 0, len(wav)

@@ -48,14 +48,25 @@ def probe(path: str | os.PathLike) -> MediaInfo:
     with _open(path) as container:
         video = container.streams.video[0] if container.streams.video else None
         duration = float(container.duration or 0) / av.time_base
+        width, height = (video.codec_context.width, video.codec_context.height) if video else (0, 0)
+        if video and _is_turned(container):
+            width, height = height, width
         return MediaInfo(
             duration=duration,
             fps=float(video.average_rate or 0) if video else 0.0,
-            width=video.codec_context.width if video else 0,
-            height=video.codec_context.height if video else 0,
+            width=width,
+            height=height,
             has_audio=bool(container.streams.audio),
             is_image=Path(path).suffix.lower() in IMAGE_SUFFIXES,
         )
+
+
+def _is_turned(container: av.container.InputContainer) -> bool:
+    """Whether the picture is shown turned by a quarter; only a decoded frame tells."""
+    try:
+        return bool(_quarter_turns(next(container.decode(video=0))) % 2)
+    except (av.FFmpegError, StopIteration):
+        return False
 
 
 def read_frames(
@@ -136,10 +147,15 @@ def _resample(timed_frames, fps: float, start: float, end: float | None) -> Iter
         yield from emit(last_end - tolerance)
 
 
+def _quarter_turns(frame: av.VideoFrame) -> int:
+    """Quarter turns, against the clock, that set a frame upright (0-3)."""
+    return round((getattr(frame, "rotation", 0) or 0) / 90) % 4
+
+
 def _upright(frame: av.VideoFrame) -> np.ndarray:
     """Convert to RGB and undo the rotation a phone wrote into the header."""
     pixels = frame.to_ndarray(format="rgb24")
-    turns = round((getattr(frame, "rotation", 0) or 0) / 90) % 4
+    turns = _quarter_turns(frame)
     return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
 
 
