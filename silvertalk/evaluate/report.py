@@ -262,9 +262,9 @@ def _describe_sync(scores: Scores) -> list[str]:
     sentences = []
     late = {k: v for k, v in scores.peaks.get("lag", {}).items() if k in ("recorded", "video")}
     if late:
-        worst = max(late.values(), key=abs)
-        verdict = "lips and sound are in step" if abs(worst) <= 1 else "lips and sound are out of step"
-        sentences.append(f"Measured offset: {worst:+d} frames of 40 ms ({verdict}).")
+        kind = max(late, key=lambda k: abs(late[k]))
+        verdict = "lips and sound are in step" if abs(late[kind]) <= 1 else f"out of step in '{LIP_ROWS[kind]}'"
+        sentences.append(f"Measured offset: {late[kind]:+d} frames of 40 ms, {verdict}.")
     accuracy = list(column(scores.lips, "real", "pair_accuracy").values())
     if accuracy and np.mean(accuracy) < CHANCE_ACCURACY:
         sentences.append(

@@ -49,6 +49,7 @@ COLUMNS = (
     "length_error",
     "note",
 )
+STRAIGHT = 1e-3  # pixels; landmarks that all move on a line were interpolated
 FACE_ERRORS = (RuntimeError, ValueError, FileNotFoundError)
 
 
@@ -71,15 +72,25 @@ class FaceDump:
         self.utterances = list(read_scp(self.dir / "utt2spk"))
         self.audio, self.faces = read_scp(self.dir / "audio.scp"), read_scp(self.dir / "video.scp")
         self.source = read_scp(self.dir / "source_video.scp")
-        starts = self.dir / "source_start"
+        starts, detected = (self.dir / name for name in ("source_start", "utt2detected"))
         self.start = {k: float(v) for k, v in read_scp(starts).items()} if starts.is_file() else {}
+        self.detected = read_scp(detected) if detected.is_file() else {}
         self._arks = {n: kaldiio.load_scp(str(self.dir / f"{n}.scp")) for n in ("bbox", "landmarks", "mel")}
 
     def track(self, utt_id: str) -> Track:
         """The face of a recording, as stage 3 found it."""
         bbox = np.asarray(self._arks["bbox"][utt_id], np.float64)
         landmarks = np.asarray(self._arks["landmarks"][utt_id], np.float64).reshape(len(bbox), 68, -1)
-        return Track(bbox, landmarks, np.ones(len(bbox), bool))
+        return Track(bbox, landmarks, self._seen(utt_id, landmarks))
+
+    def _seen(self, utt_id: str, landmarks: np.ndarray) -> np.ndarray:
+        """Tell the frames in which the face was found (T,) from those interpolated between them."""
+        seen = np.ones(len(landmarks), bool)
+        if float(self.detected.get(utt_id, 1.0)) < 1 and len(landmarks) > 2:
+            bend = np.abs(np.diff(landmarks, n=2, axis=0)).max(axis=(1, 2))
+            seen[1:-1] = bend > STRAIGHT
+            seen[0], seen[-1] = seen[1], seen[-2]
+        return seen
 
     def mel(self, utt_id: str) -> np.ndarray:
         """Mel spectrogram (T_mel, 80) of a recording."""
@@ -127,7 +138,8 @@ class LipScorer:
         track, mel = self.dump.track(utt_id), self.dump.mel(utt_id)
         opening = lip_opening(track.landmarks, track.bbox)
         row, curves = self._sound_scores(opening, mel)
-        row |= {"frames": float(len(opening)), "detected": 1.0, "lip_correlation": 1.0, "articulation": 1.0}
+        row |= {"frames": float(len(opening)), "detected": float(track.detected.mean())}
+        row |= {"lip_correlation": 1.0, "articulation": 1.0}
         if self.expert is not None:
             faces = np.stack([self._resize(f) for f in read_frames(self.dump.faces[utt_id], FPS)])
             audio, video = sync.embed(self.expert, faces, mel)
@@ -179,11 +191,14 @@ class LipScorer:
     def _shape_scores(self, track: Track, opening: np.ndarray, real: Track) -> Row:
         wanted = lip_opening(real.landmarks, real.bbox)
         length = min(len(track), len(real))
+        seen = track.detected[:length] & real.detected[:length]
+        if not seen.any():
+            raise NoFaceError("no frame shows a face in both the generated and the real video")
         return {
-            "lip_correlation": lips.opening_correlation(opening, wanted, track.detected),
-            "articulation": lips.articulation(opening, wanted, track.detected),
+            "lip_correlation": lips.opening_correlation(opening, wanted, seen),
+            "articulation": lips.articulation(opening, wanted, seen),
             "landmark_distance": lips.landmark_distance(
-                track.landmarks[:length], real.landmarks[:length], real.bbox[:length]
+                track.landmarks[:length][seen], real.landmarks[:length][seen], real.bbox[:length][seen]
             ),
         }
 

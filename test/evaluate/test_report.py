@@ -1,0 +1,134 @@
+import json
+from datetime import datetime
+
+import numpy as np
+import pytest
+
+from silvertalk.data import PartWriter
+from silvertalk.evaluate import provenance, score_lips, score_voice
+from silvertalk.evaluate.report import Scores, describe, word_accuracy, write_report
+from silvertalk.evaluate.tables import read_tsv, write_tsv
+
+
+def lip_rows(generated, control):
+    """Rows of as many clips as there are figures."""
+    rows = []
+    for n, (g, c) in enumerate(zip(generated, control, strict=True)):
+        rows += [
+            {"utt_id": f"u{n}", "kind": "real", "pair_accuracy": 0.9, "lip_correlation": 1.0},
+            {"utt_id": f"u{n}", "kind": "recorded", "lip_correlation": g, "articulation": 1.0},
+            {"utt_id": f"u{n}", "kind": "control", "lip_correlation": c},
+        ]
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("generated", "control", "said"),
+    [
+        ([0.8, 0.9, 0.85], [0.4, 0.5, 0.5], "follow the sound closely"),
+        ([0.6, 0.6, 0.65], [0.2, 0.3, 0.2], "follow the sound roughly"),
+        ([0.3, 0.3, 0.35], [0.0, 0.1, 0.1], "follow the sound weakly"),
+        ([0.7, 0.7, 0.7], [0.7, 0.68, 0.71], "the lips do not follow the sound"),
+        ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0], "the lips do not follow the sound"),
+        ([0.9, 0.2, 0.5], [0.1, 0.5, 0.4], "too few or too different clips"),
+        ([0.9], [0.1], "too few or too different clips"),
+    ],
+)
+def test_the_verdict_follows_the_figures(generated, control, said):
+    assert said in describe(Scores(lip_rows(generated, control)))
+
+
+def test_the_summary_warns():
+    rows = lip_rows([0.8, 0.9, 0.85], [0.4, 0.5, 0.5])
+    for row in rows:
+        if row["kind"] == "recorded":
+            row["articulation"] = 0.3
+        row["pair_accuracy"] = 0.5
+    text = describe(Scores(rows, peaks={"lag": {"real": 0, "recorded": -4}}))
+    assert "mumbles" in text
+    assert "mean nothing yet" in text
+    assert "-4 frames" in text and "out of step" in text
+    assert describe(Scores()).startswith("Nothing could be scored")
+
+
+def test_voice_no_better_than_another_sentence_is_said():
+    rows = [{"utt_id": "u", "kind": "generated", "mcd": 9.0}, {"utt_id": "u", "kind": "control", "mcd": 8.0}]
+    assert "no nearer to the recording" in describe(Scores(voice=rows))
+
+
+def test_word_accuracy_is_pooled():
+    rows = [
+        {"utt_id": "a", "kind": "real", "words": 6.0, "word_errors": 0.0},
+        {"utt_id": "b", "kind": "real", "words": 2.0, "word_errors": 1.0},
+    ]
+    assert word_accuracy(rows, "real") == (0.875, 8)
+    assert word_accuracy(rows, "generated") is None
+
+
+def test_tables_survive_tabs_and_missing_values(tmp_path):
+    rows = [{"utt_id": "u1", "kind": "real", "psnr": float("nan"), "note": "a\tb\nc"}]
+    write_tsv(tmp_path / "x.tsv", rows, ["utt_id", "kind", "psnr", "note"])
+    (row,) = read_tsv(tmp_path / "x.tsv")
+    assert row["note"] == "a b c" and np.isnan(row["psnr"]) and row["utt_id"] == "u1"
+
+
+def add_parts(folder, entries, curves=()):
+    """Write parts as a scoring job does."""
+    with PartWriter(folder, 1) as out:
+        for utt_id, rows in entries.items():
+            out.add(utt_id, {name: np.random.default_rng(0).normal(size=(31, 1)) for name in curves}, {"rows": json.dumps(rows)})
+    (folder / "expected").write_text("".join(f"{u}\n" for u in entries))
+
+
+def test_report_renders_every_row(tmp_path):
+    scores = tmp_path / "scores"
+    rows = lip_rows([0.8, 0.9], [0.4, 0.5])
+    rows.append({"utt_id": "u1", "kind": "video", "note": "no face found in 75 frames"})
+    lips = {u: [r for r in rows if r["utt_id"] == u] for u in ("u0", "u1")}
+    names = [f"{name}_{kind}" for name in ("opening", "lag", "cosine") for kind in ("real", "recorded", "control")]
+    add_parts(scores / "lips", lips, names)
+    voice = {u: [{"utt_id": u, "kind": k, "mcd": 6.0, "words": 6, "word_errors": 1} for k in score_voice.KINDS] for u in lips}
+    add_parts(scores / "voice", voice)
+    summary = write_report(scores, tmp_path / "RESULTS.md", "mini", "./run.sh")
+    page = (tmp_path / "RESULTS.md").read_text()
+    for text in ("# Results: mini", "| real recording |", "| generated, its own sound | 0.85 ± 0.07 (2)", "0.45 ± 0.07 (2)"):
+        assert text in page
+    assert "83.3 (12 words)" in page and "`./run.sh`" in page
+    assert "Not scored: 1" in page and "no face found in 75 frames" in page
+    assert summary in page and (scores / "summary.txt").read_text().strip() == summary
+    for name in ("lip_opening.png", "lip_correlation.png", "offset.png", "mcd.png"):
+        assert f"(scores/{name})" in page and (scores / name).stat().st_size > 1000
+    assert read_tsv(scores / "lips.tsv")[0]["lip_correlation"] == 1.0
+
+
+def test_report_without_scores_says_what_to_do(tmp_path):
+    with pytest.raises(FileNotFoundError, match="stage 16"):
+        write_report(tmp_path, tmp_path / "RESULTS.md")
+
+
+def test_voice_alone_is_reported(tmp_path):
+    add_parts(tmp_path / "voice", {"u": [{"utt_id": "u", "kind": "generated", "mcd": 6.0}]})
+    assert "6.0 dB" in write_report(tmp_path, tmp_path / "RESULTS.md")
+    assert "## Lips" not in (tmp_path / "RESULTS.md").read_text()
+
+
+def test_stage_times_count_parallel_jobs_once(tmp_path):
+    for job, (begin, end) in enumerate([("10:00:00", "10:01:00"), ("10:00:30", "10:02:00")], 1):
+        (tmp_path / f"face_dump.{job}.log").write_text(
+            "# python -m silvertalk.bin.face_dump --job 1\n# Running on x\n"
+            f"# Started at 2026-01-01 {begin}\n#\nwork\n\n# Ended (code 0) at 2026-01-01 {end}, elapsed time 60 seconds\n"
+        )
+    (tmp_path / "failed.log").write_text("# python -m silvertalk.bin.face_dump\n# Started at 2026-01-01 09:00:00\n")
+    assert provenance.stage_seconds([str(tmp_path)]) == {3: 120.0}
+    text = provenance.describe_run("x", datetime(2026, 1, 1), [str(tmp_path)])
+    assert "| 3 | face dump | 120 |" in text and "cores" in text
+
+
+def test_real_columns_are_known():
+    from silvertalk.evaluate import report
+
+    for columns, table in (
+        (report.LIP_COLUMNS + report.SYNC_COLUMNS, score_lips.COLUMNS),
+        (report.VOICE_COLUMNS, score_voice.COLUMNS),
+    ):
+        assert {c.name for c in columns} <= set(table)

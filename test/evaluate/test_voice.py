@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+
+from silvertalk.evaluate import voice
+from silvertalk.evaluate.score_voice import VoiceScorer, _other_sentences, score_job
+from silvertalk.data import Utterance, write_data_dir, write_scp
+from silvertalk.evaluate.score_lips import merge_scores
+from silvertalk.evaluate.score_voice import COLUMNS
+from silvertalk.evaluate.tables import column, read_tsv
+from silvertalk.media import write_audio
+
+RATE = voice.SAMPLING_RATE
+
+
+def vowel(f0=120.0, seconds=0.6, formants=(700, 1200)):
+    """A buzz through two resonances between silences, float (T,)."""
+    time = np.arange(int(seconds * RATE)) / RATE
+    sound = sum(
+        np.sin(2 * np.pi * k * f0 * time) * sum(1 / (1 + ((k * f0 - f) / 90) ** 2) for f in formants)
+        for k in range(1, int(7000 / f0))
+    )
+    envelope = np.interp(time, [0, 0.05, seconds - 0.05, seconds], [0, 1, 1, 0])
+    # A little noise: WORLD, like every log spectrum, dislikes exact zeros.
+    sound = 0.1 * sound * envelope + 1e-4 * np.random.default_rng(0).normal(size=len(time))
+    return np.pad(sound, int(0.2 * RATE)).astype(np.float32)
+
+
+def test_identical_voices_have_no_distance():
+    features = voice.analyse(vowel())
+    scores = voice.compare_voices(features, features)
+    assert scores == {"mcd": 0.0, "log_f0_rmse": 0.0, "vuv_error": 0.0, "duration_ratio": 1.0}
+
+
+def test_silence_at_the_ends_does_not_count():
+    long = voice.analyse(np.pad(vowel(), RATE))
+    short = voice.analyse(vowel())
+    assert long.seconds == pytest.approx(short.seconds, abs=0.03)
+    assert 0.55 < short.seconds < 0.75
+
+
+def test_log_f0_error_of_a_pitch_shift_is_its_logarithm():
+    scores = voice.compare_voices(voice.analyse(vowel(f0=120 * 1.25)), voice.analyse(vowel(f0=120)))
+    assert scores["log_f0_rmse"] == pytest.approx(np.log(1.25), abs=0.02)
+
+
+def test_distortion_grows_with_the_spectral_difference():
+    real = voice.analyse(vowel())
+    near, far = (voice.analyse(vowel(formants=f)) for f in ((720, 1250), (300, 2300)))
+    distances = [voice.compare_voices(v, real)["mcd"] for v in (near, far)]
+    assert 0 < distances[0] < distances[1]
+
+
+def test_level_does_not_matter():
+    scores = voice.compare_voices(voice.analyse(0.5 * vowel()), voice.analyse(vowel()))
+    assert scores["mcd"] < 0.3
+
+
+def test_duration_ratio():
+    scores = voice.compare_voices(voice.analyse(vowel(seconds=0.9)), voice.analyse(vowel(seconds=0.6)))
+    assert scores["duration_ratio"] == pytest.approx(1.5, abs=0.1)
+
+
+def test_silence_is_refused():
+    for wav in (np.zeros(RATE), np.zeros(0), vowel()[:800]):
+        with pytest.raises(ValueError, match="of sound"):
+            voice.analyse(wav)
+
+
+def test_long_pairs_are_thinned(monkeypatch):
+    monkeypatch.setattr(voice, "MAX_FRAMES", 40)
+    features = voice.analyse(vowel())
+    assert voice.compare_voices(features, features)["mcd"] == 0.0
+
+
+def test_control_is_another_sentence_of_the_same_speaker():
+    said = [("a-1", "a", "x"), ("a-2", "a", "x"), ("a-3", "a", "y"), ("b-1", "b", "z")]
+    others = _other_sentences([Utterance(u, spk, text) for u, spk, text in said])
+    assert others == {"a-1": "a-3", "a-2": "a-3", "a-3": "a-1"}
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Three recordings, a synthetic voice of two of which one is silent."""
+    utterances, synthetic = [], {}
+    for n, formants in enumerate([(700, 1200), (300, 2300), (500, 1500)]):
+        utt_id = f"a-{n}"
+        write_audio(tmp_path / f"{utt_id}.wav", vowel(formants=formants), RATE)
+        utterances.append(Utterance(utt_id, "a", f"sentence {n}", str(tmp_path / f"{utt_id}.wav")))
+        if n < 2:
+            synthetic[utt_id] = tmp_path / f"tts{n}.wav"
+            write_audio(synthetic[utt_id], vowel(130, formants=formants) * (n == 0), RATE)
+    write_data_dir(tmp_path / "ref", utterances)
+    write_scp(tmp_path / "decode/wav/wav.scp", synthetic)
+    return tmp_path
+
+
+def test_scores_are_resumable_and_a_bad_utterance_keeps_its_line(corpus, monkeypatch):
+    arguments = (corpus / "decode", corpus / "ref", corpus / "scores")
+    with pytest.raises(FileNotFoundError):
+        score_job(corpus / "nothing", *arguments[1:])
+    score_job(*arguments, job=1, num_jobs=2)
+    with pytest.raises(RuntimeError, match="a-1"):
+        merge_scores(corpus / "scores", "voice", COLUMNS)
+    score_job(*arguments, job=2, num_jobs=2)
+    monkeypatch.setattr(VoiceScorer, "score", None)  # nothing is scored twice
+    score_job(*arguments, job=1, num_jobs=2)
+    score_job(*arguments)
+    rows = read_tsv(merge_scores(corpus / "scores", "voice", COLUMNS))
+    assert [(r["utt_id"], r["kind"]) for r in rows[:4]] == [
+        ("a-0", "real"), ("a-0", "generated"), ("a-0", "control"), ("a-1", "real"),
+    ]
+    assert list(column(rows, "generated", "mcd")) == ["a-0"]
+    assert column(rows, "generated", "mcd")["a-0"] < column(rows, "control", "mcd")["a-0"]
+    assert "of sound" in next(r for r in rows if (r["utt_id"], r["kind"]) == ("a-1", "generated"))["note"]
