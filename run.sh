@@ -51,6 +51,7 @@ g2p=none                    # ESPnet's grapheme-to-phoneme converter, for phn
 # -- Models
 tts_config=${root}/conf/mini/train_jets.yaml         # the voice
 tts_train_args=             # more options for ESPnet's training, as "--max_epoch 20"
+tts_spk=main                # speaker whose voice is learnt; main: the one with most utterances
 tts_exp=                    # its folder [from tts_config]; one outside expdir is used as it is
 decode_tag=latest           # its checkpoint to speak with, without .pth
 syncnet_config=${root}/conf/mini/train_syncnet.yaml  # the lip expert
@@ -59,18 +60,17 @@ syncnet_exp=                # its folder [from syncnet_config]; one outside expd
 wav2lip_config=${root}/conf/mini/train_wav2lip.yaml  # the face
 wav2lip_train_args=         # more options for its training
 wav2lip_exp=                # its folder [from wav2lip_config]; one outside expdir is used as it is
-wav2lip_tag=latest          # its checkpoint to decode with, without .pth
 
 # -- The result
-say_text="bin blue at f two now"  # what the face says in the end
+say_text="good morning zoe please call the doctor"  # what the face says in the end
 say_face=                   # photo or video of the face that says it [the first of eval1]
+grammar=                    # JSGF file that the sentences follow: stage 16 counts understood words
 
 # shellcheck source=local/common.sh
 . "${root}/local/common.sh"
-recipe_options="$*"
 parse_options "$@"
 absolute_paths workdir datadir dumpdir expdir db_root local_data say_face \
-    tts_config tts_exp syncnet_config syncnet_exp wav2lip_config wav2lip_exp
+    grammar tts_config tts_exp syncnet_config syncnet_exp wav2lip_config wav2lip_exp
 
 [ "${stage}" -ge 1 ] || die "--stage ${stage}: stages start at 1"
 [ "${stage}" -le "${stop_stage}" ] || die "--stage ${stage} lies after --stop_stage ${stop_stage}"
@@ -92,7 +92,7 @@ absolute_paths workdir datadir dumpdir expdir db_root local_data say_face \
 { mkdir -p "${workdir}" && cd "${workdir}"; } || die "cannot use ${workdir}; choose another --workdir"
 trap 'report_failure $?' EXIT
 name_folders
-log "${corpus} in ${PWD}: $0 ${recipe_options}"
+log "${corpus} in ${PWD}, ${nj} jobs, ${ngpu} GPUs"
 
 # What stage 1 needs is asked for only when it has to be done.
 data_marker=${datadir}/.done
@@ -155,7 +155,7 @@ fi
 stats_marker=${tts_stats_dir}/.done
 if "${has_text}" && "${trains_voice}" && stage_begin 6 "${dumpdir}/raw -> ${tts_stats_dir}" \
         marker="${stats_marker}" reads=4:"${filter_marker}" reads=5:"${token_marker}" \
-        options="fs n_fft hop_length tts_train_args" output="${tts_stats_dir}"; then
+        options="fs n_fft hop_length tts_spk tts_train_args" output="${tts_stats_dir}"; then
     tts_stats
     stage_end
 fi
@@ -168,10 +168,9 @@ if "${has_text}" && "${trains_voice}" && stage_begin 7 "${tts_stats_dir} -> ${tt
     stage_end
 fi
 
-speech_marker=${tts_exp}/decode_${decode_tag}/.done
-if "${has_text}" && stage_begin 8 "${tts_exp} -> ${tts_exp}/decode_${decode_tag}" \
-        marker="${speech_marker}" reads=7:"${tts_marker}" reads=4:"${filter_marker}" \
-        output="${tts_exp}/decode_${decode_tag}"; then
+speech_marker=${tts_decode_dir}/.done
+if "${has_text}" && stage_begin 8 "${tts_exp} -> ${tts_decode_dir}" marker="${speech_marker}" \
+        reads=4:"${filter_marker}" reads=7:"${tts_marker}" changed=redo output="${tts_decode_dir}"; then
     tts_decode
     stage_end
 fi
@@ -204,7 +203,7 @@ fi
 video_marker=${video_dir}/.done
 if "${has_video}" && stage_begin 15 "${tts_exp}, ${wav2lip_exp} -> ${video_dir}" \
         marker="${video_marker}" reads=4:"${filter_marker}" reads=8:"${speech_marker}" reads=10:"${wav2lip_marker}" \
-        output="${video_dir}"; then
+        changed=redo output="${video_dir}"; then
     need "${wav2lip_exp}/config.yaml" 10
     for set in dev eval1; do
         decode_videos "${set}"
@@ -213,7 +212,7 @@ if "${has_video}" && stage_begin 15 "${tts_exp}, ${wav2lip_exp} -> ${video_dir}"
 fi
 
 # One sentence typed by the user; another sentence is no reason to decode the sets again.
-if "${has_video}" && stage_begin 15 "\"${say_text}\" -> ${say_dir}/say.mp4" marker="${say_dir}/.done" \
+if "${has_voice}" && "${has_video}" && stage_begin 15 "\"${say_text}\" -> ${say_dir}/say.mp4" marker="${say_dir}/.done" \
         reads=7:"${tts_marker}" reads=10:"${wav2lip_marker}" options="say_text say_face" changed=redo \
         output="${say_dir}/say.mp4"; then
     say_sentence
@@ -222,7 +221,7 @@ fi
 
 score_marker=${score_dir}/.done
 if stage_begin 16 "${video_dir} -> ${score_dir}, RESULTS.md" marker="${score_marker}" \
-        reads=8:"${speech_marker}" reads=15:"${video_marker}" options="corpus" changed=redo output="${score_dir}"; then
+        reads=8:"${speech_marker}" reads=15:"${video_marker}" options="corpus grammar" changed=redo output="${score_dir}"; then
     score
     stage_end
 fi

@@ -34,7 +34,7 @@ name_folders() {
     syncnet_exp=${syncnet_exp:-${expdir}/syncnet_$(basename "${syncnet_config}" .yaml)}
     wav2lip_exp=${wav2lip_exp:-${expdir}/wav2lip_$(basename "${wav2lip_config}" .yaml)}
     tts_decode_dir=${expdir}/${tts_exp##*/}/decode_${decode_tag}
-    video_dir=${expdir}/${wav2lip_exp##*/}/decode_${wav2lip_tag}
+    video_dir=${expdir}/${wav2lip_exp##*/}/decode_${decode_tag}
     say_dir=${expdir}/${wav2lip_exp##*/}/say
     score_dir=${video_dir}/scores
 }
@@ -47,6 +47,7 @@ find_modalities() {
     has_video=true has_text=true
     if ! has_table video.scp; then
         has_video=false
+        score_dir=${tts_decode_dir}/scores
         log "${corpus} has no video: stages 3, 9, 10, 15 and the faces of 4 are left out"
     fi
     if ! has_table text; then
@@ -74,13 +75,20 @@ show_skipped() {
     sed -n '1,5s/^/    /p' "${list}"
 }
 
+# jobs_for TABLE: how many jobs share its entries.
+jobs_for() {
+    local entries
+    entries=$(wc -l <"$1")
+    [ "${entries}" -gt 0 ] || die "$1 is empty; run the stage that makes it with a fuller corpus"
+    echo $((nj < entries ? nj : entries))
+}
+
 # run_sharded WORKER DATA_DIR OUT_DIR [OPTION...]: a dump worker in nj jobs, then the merge.
 run_sharded() {
     local worker=$1 data=$2 out=$3 jobs utterances
     shift 3
+    jobs=$(jobs_for "${data}/utt2spk") || exit 1
     utterances=$(wc -l <"${data}/utt2spk")
-    [ "${utterances}" -gt 0 ] || die "${data} has no utterances; run stage 1 with a fuller corpus"
-    jobs=$((nj < utterances ? nj : utterances))
     ${train_cmd} --max-jobs-run "${nj}" --num-threads 1 JOB=1:"${jobs}" "${out}/log/${worker}.JOB.log" \
         "${python}" -m "silvertalk.bin.${worker}" --data_dir "${data}" --out_dir "${out}" \
         --job JOB --num_jobs "${jobs}" "$@"
@@ -110,7 +118,93 @@ filter_set() {
     fi
 }
 
-# last_words: the end of a whole run.
+# device: where networks run that only speak or render.
+device() { if [ "${ngpu}" -gt 0 ]; then echo cuda; else echo cpu; fi; }
+
+# decode_videos SET: stage 15 for one set, three videos of each clip: said by the voice (video), by the
+# recording (recorded) and by another clip's recording (control).
+decode_videos() {
+    local set=$1 out=${video_dir}/$1 face=${dumpdir}/face/$1 jobs kind voice=()
+    need "${face}/utt2spk" 4
+    if [ "${has_text}" = true ]; then
+        need "${tts_decode_dir}/${set}/wav/wav.scp" 8
+        voice=(--wav_scp "${tts_decode_dir}/${set}/wav/wav.scp")
+    fi
+    jobs=$(jobs_for "${face}/utt2spk") || exit 1
+    ${cuda_cmd} --gpu "${ngpu}" --max-jobs-run "${nj}" --num-threads 1 JOB=1:"${jobs}" "${out}/log/lipsync_decode.JOB.log" \
+        "${python}" -m silvertalk.bin.lipsync_decode --face_dir "${face}" --wav2lip_exp "${wav2lip_exp}" \
+        --out_dir "${out}" "${voice[@]}" --face_backend "${face_backend}" --device "$(device)" \
+        --job JOB --num_jobs "${jobs}"
+    for kind in video recorded control; do
+        [ -d "${out}/${kind}/parts" ] || continue
+        ${train_cmd} "${out}/log/combine_${kind}.log" \
+            "${python}" -m silvertalk.bin.combine_parts --dir "${out}/${kind}" --data_dir "${face}"
+        show_skipped "${out}/${kind}/skipped.tsv"
+        list_videos "${out}/${kind}"
+        log "${out}/${kind}: $(wc -l <"${out}/${kind}/videos.tsv") videos"
+    done
+}
+
+# list_videos FOLDER: videos.tsv, the clips with their video, the face's source and the sound's utterance.
+list_videos() {
+    # The values may hold spaces, so each table's first one becomes a tab.
+    local tab=$'\t'
+    join -t "${tab}" <(sed "s/ /${tab}/" "$1/video.scp") <(sed "s/ /${tab}/" "$1/face.scp") \
+        | join -t "${tab}" - <(sed "s/ /${tab}/" "$1/sound") >"$1/videos.tsv.new"
+    mv "$1/videos.tsv.new" "$1/videos.tsv"
+}
+
+# say_sentence: the sentence of --say_text, said by the first face of the test set.
+say_sentence() {
+    local face=${say_face}
+    if [ -z "${face}" ]; then
+        need "${dumpdir}/face/eval1/source_video.scp" 4
+        face=$(awk 'NR == 1 {$1 = ""; print substr($0, 2)}' "${dumpdir}/face/eval1/source_video.scp")
+    fi
+    ${cuda_cmd} --gpu "${ngpu}" "${say_dir}/log/say.log" \
+        "${python}" -m silvertalk.bin.silvertalk say --text "${say_text}" --face "${face}" \
+        --tts_exp "${tts_exp}" --wav2lip_exp "${wav2lip_exp}" --out "${say_dir}/say.mp4" \
+        --face_backend "${face_backend}" --device "$(device)"
+    log "${say_dir}/say.mp4 says \"${say_text}\""
+}
+
+# score: stage 16 on the test set, the real recordings beside the generated ones.
+score() {
+    local face=${dumpdir}/face/eval1 raw=${dumpdir}/raw/eval1 jobs options=()
+    if [ "${has_video}" = true ]; then
+        need "${video_dir}/eval1" 15
+        [ ! -f "${syncnet_exp}/config.yaml" ] || options=(--syncnet_exp "${syncnet_exp}")
+        jobs=$(jobs_for "${face}/utt2spk") || exit 1
+        ${train_cmd} --max-jobs-run "${nj}" --num-threads 1 JOB=1:"${jobs}" "${score_dir}/log/score_lips.JOB.log" \
+            "${python}" -m silvertalk.bin.score_lips --decode_dir "${video_dir}/eval1" --face_dir "${face}" \
+            --out_dir "${score_dir}" --face_backend "${face_backend}" "${options[@]}" --job JOB --num_jobs "${jobs}"
+    fi
+    if [ "${has_text}" = true ]; then
+        need "${tts_decode_dir}/eval1/wav/wav.scp" 8
+        options=()
+        [ -z "${grammar}" ] || options=(--grammar "${grammar}")
+        jobs=$(jobs_for "${raw}/utt2spk") || exit 1
+        ${train_cmd} --max-jobs-run "${nj}" --num-threads 1 JOB=1:"${jobs}" "${score_dir}/log/score_voice.JOB.log" \
+            "${python}" -m silvertalk.bin.score_voice --decode_dir "${tts_decode_dir}/eval1" --ref_dir "${raw}" \
+            --out_dir "${score_dir}" "${options[@]}" --job JOB --num_jobs "${jobs}"
+    fi
+    ${train_cmd} "${score_dir}/log/report.log" \
+        "${python}" -m silvertalk.bin.report --score_dir "${score_dir}" --out RESULTS.md --corpus "${corpus}" \
+        --command "$(recipe_command)" --log_dirs "[${dumpdir},${expdir}]"
+}
+
+# recipe_command: how a reader repeats this run, without the paths of this machine.
+recipe_command() {
+    local recipe
+    recipe=${local_data#"${SILVERTALK_ROOT}"/}
+    recipe=${recipe%/local/*}/run.sh
+    if [ "${corpus}" = mini ]; then echo "./run.sh"; else echo "${recipe}${db_root:+ --db_root FOLDER}"; fi
+}
+
+# last_words: the end of a whole run says where the result is and how good it is.
 last_words() {
     want_stage 16 || return 0
+    log "scores and plots: ${PWD}/RESULTS.md"
+    [ ! -f "${score_dir}/summary.txt" ] || sed 's/^/    /' "${score_dir}/summary.txt"
+    [ ! -f "${say_dir}/say.mp4" ] || log "the talking face: $(realpath "${say_dir}/say.mp4") says \"${say_text}\""
 }

@@ -9,6 +9,8 @@ exec "${here}/../../../run.sh" \
     --workdir "${here}" \
     --corpus grid \
     --local_data "${here}/local/data.sh" \
+    --grammar "${here}/conf/grid.gram" \
+    --say_text "place blue in g nine soon" \
     --tts_config "${here}/conf/train_jets_cpu.yaml" \
     --syncnet_config "${here}/conf/train_syncnet_cpu.yaml" \
     --wav2lip_config "${here}/conf/train_wav2lip_cpu.yaml" \
