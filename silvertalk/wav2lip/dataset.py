@@ -46,8 +46,8 @@ class EpochSampler(Sampler):
 class _WindowDataset(Dataset):
     """Random windows, balanced over speakers."""
 
-    def __init__(self, clips: list[FaceClip], img_size: int, seed: int):
-        self.img_size, self.seed = img_size, seed
+    def __init__(self, clips: list[FaceClip], img_size: int, seed: int, augment: bool = False):
+        self.img_size, self.seed, self.augment = img_size, seed, augment
         by_speaker = defaultdict(list)
         for clip in clips:
             by_speaker[clip.spk].append(clip)
@@ -83,11 +83,12 @@ class SyncNetDataset(_WindowDataset):
         rng, clip, first, other = self._draw(index)
         label = rng.random() < 0.5
         frames = clip.frames(first if label else other, SYNCNET_T, self.img_size)
-        if rng.random() < 0.5:
-            frames = frames[..., ::-1]
+        mel = clip.mel_window(mel_start(first, FPS), MEL_STEP_SIZE)
+        if self.augment:
+            frames, mel = augment_pair(rng, frames, mel)
         lower = frames[:, :, self.img_size // 2 :].transpose(1, 0, 2, 3)
         return {
-            "mel": torch.from_numpy(clip.mel_window(mel_start(first, FPS), MEL_STEP_SIZE)),
+            "mel": torch.from_numpy(mel),
             "face": torch.from_numpy(lower.reshape(-1, *lower.shape[2:]).copy()),
             "label": torch.tensor(float(label)),
         }
@@ -111,7 +112,7 @@ class Wav2LipDataset(_WindowDataset):
         rng, clip, first, other = self._draw(index)
         target = clip.frames(first, SYNCNET_T, self.img_size)
         reference = clip.frames(other, SYNCNET_T, self.img_size)
-        if rng.random() < 0.5:
+        if self.augment and rng.random() < 0.5:
             target, reference = target[..., ::-1], reference[..., ::-1]
         mels = [clip.mel_window(mel_start(first + k, FPS), MEL_STEP_SIZE) for k in range(SYNCNET_T)]
         return {
@@ -120,6 +121,28 @@ class Wav2LipDataset(_WindowDataset):
             "face": torch.from_numpy(np.concatenate([mask_lower_half(target), reference])),
             "target": torch.from_numpy(target.copy()),
         }
+
+
+def augment_pair(rng: np.random.Generator, frames: np.ndarray, mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mirror, move and tint the lips, and make the sound louder or softer.
+
+    None of it says anything about synchrony, but without it an expert that
+    sees few speakers learns their clips by heart.
+
+    Args:
+        rng: Source of randomness.
+        frames: (3, T, S, S) in [0, 1].
+        mel: (1, 80, 16) in [-4, 4].
+    """
+    if rng.random() < 0.5:
+        frames = frames[..., ::-1]
+    reach = frames.shape[-1] // 16
+    down, right = rng.integers(-reach, reach + 1, 2)
+    frames = np.roll(frames, (down, right), axis=(-2, -1))
+    gain = rng.uniform(0.8, 1.2, (3, 1, 1, 1)) * rng.uniform(0.8, 1.2)
+    frames = np.clip(frames * gain + rng.uniform(-0.1, 0.1), 0, 1).astype(np.float32)
+    louder = rng.uniform(-0.5, 0.5)  # 6 dB
+    return frames, np.clip(mel + louder, -4, 4).astype(np.float32)
 
 
 def mask_lower_half(frames: np.ndarray) -> np.ndarray:

@@ -199,7 +199,7 @@ class Wav2LipTraining(_Training):
 
 def _loaders(dataset_class, train_dir, valid_dir, img_size: int, data: DataOptions, trainer: TrainerOptions):
     """Make the two loaders; validation always sees the same samples."""
-    train = dataset_class(load_face_clips(train_dir, MIN_CLIP_FRAMES), img_size, trainer.seed)
+    train = dataset_class(load_face_clips(train_dir, MIN_CLIP_FRAMES), img_size, trainer.seed, augment=True)
     valid = dataset_class(load_face_clips(valid_dir, MIN_CLIP_FRAMES), img_size, trainer.seed + 1)
     per_epoch = data.batch_size * trainer.num_iters_per_epoch * trainer.accum_grad
     common = {"batch_size": data.batch_size, "num_workers": data.num_workers, "pin_memory": trainer.ngpu > 0}

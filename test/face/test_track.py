@@ -33,11 +33,11 @@ def test_follows_a_swaying_face(face_video, backend):
 
 
 def test_gap_without_a_face_is_bridged_and_marked(photo, backend):
-    frames = [photo] * 9 + [np.zeros_like(photo)] * 3 + [photo] * 9
+    frames = [photo] * 9 + [np.zeros_like(photo)] * 6 + [photo] * 9
     track = track_frames(frames, backend)
-    assert len(track) == 21
-    assert not track.detected[9:12].any()
-    assert track.detected.sum() >= 21 - 3 - DETECT_EVERY
+    assert len(track) == 24
+    assert not track.detected[9:15].any()
+    assert track.detected.sum() >= 24 - 6 - DETECT_EVERY
     assert np.abs(track.bbox - track.bbox[0]).max() < 3
 
 

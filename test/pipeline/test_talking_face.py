@@ -1,0 +1,58 @@
+"""Text, voice and face in one."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from silvertalk.bin.silvertalk import main
+from silvertalk.face import make_backend
+from silvertalk.media import read_frames
+from silvertalk.pipeline import TalkingFace
+from silvertalk.pipeline.talking_face import newest_experiment
+from silvertalk.wav2lip import Wav2Lip
+from silvertalk.wav2lip.lipsync import LipSync
+
+
+def voice(text):
+    """A voice that hums for a tenth of a second a letter."""
+    return 0.2 * np.sin(np.arange(int(0.1 * len(text) * 16000)) * 0.05).astype(np.float32), 16000
+
+
+def test_say(face_video, tmp_path):
+    torch.manual_seed(0)
+    face = TalkingFace(voice, LipSync(Wav2Lip(width=0.0625), make_backend("dlib")))
+    result = face.say("good morning", face_video, tmp_path / "out.mp4")
+    assert result.num_frames == sum(1 for _ in read_frames(tmp_path / "out.mp4")) == 30
+
+
+def test_newest_experiment(tmp_path):
+    with pytest.raises(FileNotFoundError, match="run stage 10"):
+        newest_experiment(tmp_path, "wav2lip_")
+    for age, name in enumerate(("wav2lip_b", "wav2lip_a", "tts_c")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").touch()
+        (tmp_path / name / "latest.pth").touch()
+        os.utime(tmp_path / name / "latest.pth", (100 - age, 100 - age))
+    assert newest_experiment(tmp_path, "wav2lip_").name == "wav2lip_b"
+    assert newest_experiment(tmp_path, "tts_").name == "tts_c"
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["say", "--text", "x", "--face", "f", "--out", "o", "--expdir", "nowhere"], "run stage 10"),
+        (["lipsync", "--audio", "x", "--face", "f", "--out", "o", "--wav2lip_exp", "nowhere"], "nowhere/config.yaml"),
+    ],
+)
+def test_command_says_what_is_missing(command, message):
+    with pytest.raises(SystemExit) as stop:
+        main(command)
+    assert message in str(stop.value) and stop.value.code != 0
+
+
+def test_unknown_option_is_refused(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["lipsync", "--magic", "1"])
+    assert stop.value.code == 2 and "magic" in capsys.readouterr().err
