@@ -32,7 +32,7 @@ def encode(
         sound = None
         if wav is not None:
             sound = out.add_stream(audio_codec, rate=sampling_rate, layout="mono")
-        for time, pixels in zip(times, frames):
+        for time, pixels in zip(times, frames, strict=True):
             frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
             frame.time_base = video.codec_context.time_base
             frame.pts = round(time / frame.time_base)

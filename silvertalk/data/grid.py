@@ -40,7 +40,18 @@ CODE = (
     {"b": "blue", "g": "green", "r": "red", "w": "white"},
     {"a": "at", "b": "by", "i": "in", "w": "with"},
     {letter: letter for letter in "abcdefghijklmnopqrstuvxyz"},  # no w: too long a word
-    dict(zip("123456789z", ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "zero"))),
+    {
+        "1": "one",
+        "2": "two",
+        "3": "three",
+        "4": "four",
+        "5": "five",
+        "6": "six",
+        "7": "seven",
+        "8": "eight",
+        "9": "nine",
+        "z": "zero",
+    },  # fmt: skip
     {"a": "again", "n": "now", "p": "please", "s": "soon"},
 )
 
@@ -69,9 +80,9 @@ def sentence(code: str) -> str:
     Raises:
         ValueError: Not a GRID code.
     """
-    if len(code) != len(CODE) or any(letter not in words for letter, words in zip(code, CODE)):
+    if len(code) != len(CODE) or any(letter not in words for letter, words in zip(code, CODE, strict=True)):
         raise ValueError(f"'{code}' is not a GRID file name of six letters such as bbaf2n")
-    return " ".join(words[letter] for letter, words in zip(code, CODE))
+    return " ".join(words[letter] for letter, words in zip(code, CODE, strict=True))
 
 
 def read_align(path: str | os.PathLike) -> list[tuple[float, float, str]]:
@@ -138,7 +149,8 @@ def _clips_of(root: Path, spk: str, quality: str) -> list[GridClip]:
             if path.suffix == ".align":
                 aligns[path.stem] = path
             elif path.suffix in VIDEO_SUFFIXES and _is_code(path.stem):
-                if path.stem not in videos or (HIGH_QUALITY_FOLDER in path.parts) == (quality == "high"):
+                wanted = (HIGH_QUALITY_FOLDER in path.parts) == (quality == "high")
+                if wanted or path.stem not in videos:
                     videos[path.stem] = path
     return [GridClip(spk, code, videos[code], aligns.get(code)) for code in sorted(videos)]
 
@@ -202,7 +214,9 @@ def faulty_clips(clips: list[GridClip], num_frames: int = NUM_FRAMES, nj: int = 
     """Check many clips in ``nj`` threads: utt_id -> reason of those that cannot be used."""
     with ThreadPoolExecutor(nj) as pool:
         faults = pool.map(lambda clip: clip_fault(clip, num_frames), clips)
-        return {c.utt_id: f for c, f in progress(zip(clips, faults), desc="GRID clips", total=len(clips)) if f}
+        return {
+            c.utt_id: f for c, f in progress(zip(clips, faults, strict=True), desc="GRID clips", total=len(clips)) if f
+        }
 
 
 def split_clips(

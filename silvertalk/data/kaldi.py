@@ -115,9 +115,7 @@ def write_data_dir(data_dir: str | os.PathLike, utterances: Iterable[Utterance])
         "wav.scp": {u.utt_id: u.wav for u in utterances if u.wav},
         "video.scp": {u.utt_id: u.video for u in utterances if u.video},
         "text": {u.utt_id: u.text for u in utterances if u.text is not None},
-        "segments": {
-            u.utt_id: f"{u.utt_id} {u.start:.4f} {u.end:.4f}" for u in utterances if u.end is not None
-        },
+        "segments": {u.utt_id: f"{u.utt_id} {u.start:.4f} {u.end:.4f}" for u in utterances if u.end is not None},
         "utt2spk": utt2spk,
         "spk2utt": spk2utt(utt2spk),
     }

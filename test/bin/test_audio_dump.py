@@ -19,7 +19,12 @@ def corpus(tmp_path):
     """Six good utterances (one a segment's worth of longer sound) and five bad ones."""
     (tmp_path / "wav").mkdir()
     sounds = {f"s1-{k}": speech() for k in range(6)}
-    sounds |= {"s1-empty": np.zeros(0), "s1-short": speech(0.05, 0.01), "s1-silent": np.zeros(RATE), "s2-untold": speech()}
+    sounds |= {
+        "s1-empty": np.zeros(0),
+        "s1-short": speech(0.05, 0.01),
+        "s1-silent": np.zeros(RATE),
+        "s2-untold": speech(),
+    }
     for utt_id, wav in sounds.items():
         soundfile.write(tmp_path / f"wav/{utt_id}.wav", wav, RATE)
     (tmp_path / "wav/s2-broken.wav").write_bytes(b"RIFF but not really")

@@ -39,7 +39,10 @@ def test_data_dir_round_trip(tmp_path):
 
 
 def test_segments(tmp_path):
-    with_times = [Utterance("s1-a", "s1", "a", "/r.wav", None, 1.25, 3.5), Utterance("s1-b", "s1", "b", "/r.wav", None, 4.0, 5.0)]
+    with_times = [
+        Utterance("s1-a", "s1", "a", "/r.wav", None, 1.25, 3.5),
+        Utterance("s1-b", "s1", "b", "/r.wav", None, 4.0, 5.0),
+    ]
     write_data_dir(tmp_path, with_times)
     validate_data_dir(tmp_path)
     assert read_data_dir(tmp_path) == with_times

@@ -105,7 +105,12 @@ def test_damaged_packets_become_silence(tmp_path, caplog):
 def test_damage_in_the_middle_does_not_move_what_follows(tmp_path, make_media):
     frames = [np.zeros((32, 32, 3), np.uint8)] * 100
     path = make_media(
-        tmp_path / "a.mpg", [k / 25 for k in range(100)], frames, beeps(4.0), video_codec="mpeg1video", audio_codec="mp2"
+        tmp_path / "a.mpg",
+        [k / 25 for k in range(100)],
+        frames,
+        beeps(4.0),
+        video_codec="mpeg1video",
+        audio_codec="mp2",
     )
     damage(path, 0.4, 0.5, b"\xff\x00\x13")
     wav, _ = read_audio(path)

@@ -44,9 +44,7 @@ class _Event(ctypes.Structure):
     ]
 
 
-_Callback = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
-)
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
 @functools.cache
@@ -110,4 +108,4 @@ def _phonemes(begins: list[tuple[float, str]], duration: float) -> list[Phoneme]
     """Turn begin times into intervals that cover the whole sound (seconds)."""
     begins = [(0.0, ""), *sorted(begins, key=lambda item: item[0])]
     ends = [start for start, _ in begins[1:]] + [duration]
-    return [Phoneme(symbol, start, end) for (start, symbol), end in zip(begins, ends) if end > start]
+    return [Phoneme(symbol, start, end) for (start, symbol), end in zip(begins, ends, strict=True) if end > start]

@@ -62,7 +62,7 @@ def mouth_curves(phonemes: list[Phoneme], times: np.ndarray) -> tuple[np.ndarray
     for phoneme in phonemes:
         glide = _viseme(phoneme.symbol)
         bounds = np.linspace(phoneme.start, phoneme.end, len(glide) + 1) * STEPS_PER_SECOND
-        for target, first, last in zip(glide, bounds[:-1], bounds[1:]):
+        for target, first, last in zip(glide, bounds[:-1], bounds[1:], strict=True):
             targets[round(first) : round(last)] = target
         if phoneme.symbol.strip("',%")[:1] in tuple(BILABIALS):
             closed[round(bounds[0]) : round(bounds[-1])] = 1
@@ -105,5 +105,5 @@ def poses(utt_id: str, phonemes: list[Phoneme], times: np.ndarray) -> list[Pose]
     right, down, tilt = (_drift(times, size, random) for size in (2.5, 1.2, 1.6))
     return [
         Pose(float(o), float(w), float(b), (float(r), float(d)), float(t))
-        for o, w, b, r, d, t in zip(opening, width, lids, right, down, tilt)
+        for o, w, b, r, d, t in zip(opening, width, lids, right, down, tilt, strict=True)
     ]

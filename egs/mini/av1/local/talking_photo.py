@@ -62,7 +62,7 @@ def _curve(points, x: np.ndarray) -> np.ndarray:
     """Height of a curve through points; beyond its ends it stays level."""
     from scipy.interpolate import PchipInterpolator
 
-    xs, ys = zip(*points)
+    xs, ys = zip(*points, strict=True)
     return PchipInterpolator(xs, ys)(np.clip(x, xs[0], xs[-1])).astype(np.float32)
 
 
