@@ -13,7 +13,7 @@ import kaldiio
 import numpy as np
 
 from silvertalk.data.kaldi import spk2utt, write_scp
-from silvertalk.utils import write_text
+from silvertalk.utils import remove_leftovers, write_text
 
 
 def _read_manifest(path: Path) -> list[dict]:
@@ -115,6 +115,7 @@ def combine_parts(
         RuntimeError: An utterance is missing, or too many were skipped.
     """
     out_dir = Path(out_dir)
+    remove_leftovers(out_dir)  # every job has ended; some may have been killed and run again
     manifests = sorted((out_dir / "parts").glob("part.*.jsonl"))
     wanted = set(expected)
     entries = {e["utt_id"]: e for p in manifests for e in _read_manifest(p) if e["utt_id"] in wanted}

@@ -100,6 +100,16 @@ def test_what_is_there_is_kept_and_settings_count(corpus, tmp_path):
     assert max(shifted[:3]) == 0
 
 
+def test_a_sentence_sounds_alike_whatever_was_said_before(corpus, tmp_path):
+    """The corpus must not depend on jobs and restarts."""
+    (tmp_path / "sentences.txt").write_text("\n".join(SENTENCES.splitlines()[::-1]) + "\n")
+    command = [sys.executable, LOCAL / "make_corpus.py", "--db_root", tmp_path / "db", "--data_dir", tmp_path / "data",
+               "--sentences", tmp_path / "sentences.txt"]  # fmt: skip
+    subprocess.run(list(map(str, command)), check=True, capture_output=True)
+    for name in ("astro-0001.wav", "astro-0002.wav", "astro-0001.json", "astro-0002.json", "astro-0001.mp4"):
+        assert (tmp_path / "db" / name).read_bytes() == (corpus / "db" / name).read_bytes(), name
+
+
 def test_sentences_of_the_corpus():
     lines = [line.split(" ", 2) for line in (LOCAL / "sentences.txt").read_text().splitlines()]
     sets = {name: [text for other, _, text in lines if other == name] for name in ("tr_no_dev", "dev", "eval1")}

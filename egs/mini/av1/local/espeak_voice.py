@@ -5,8 +5,10 @@ GPL-3.0, https://github.com/espeak-ng/espeak-ng), called here through its C
 interface (speak_lib.h).
 """
 
+import _ctypes
+import contextlib
 import ctypes
-import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,20 +49,28 @@ class _Event(ctypes.Structure):
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
-@functools.cache
-def _library() -> tuple[ctypes.CDLL, int]:
-    """Load and initialise eSpeak NG once per process: the library and its rate (Hz)."""
+@contextlib.contextmanager
+def _engine() -> Iterator[tuple[ctypes.CDLL, int]]:
+    """Start eSpeak NG and unload it afterwards: the library and its rate (Hz).
+
+    What it says depends on what it has said before, by its oscillators' phases;
+    only a freshly loaded library speaks a sentence always alike.
+    """
     import espeakng_loader
 
     library = ctypes.CDLL(espeakng_loader.get_library_path())
     data_path = espeakng_loader.get_data_path().encode()
-    rate = library.espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, data_path, OPTION_PHONEME_EVENTS)
-    if rate <= 0:
-        raise RuntimeError(f"eSpeak NG does not start with the data in {data_path}; install espeakng-loader again")
-    if library.espeak_SetVoiceByName(VOICE):
-        raise RuntimeError(f"eSpeak NG has no voice '{VOICE.decode()}'; install espeakng-loader again")
-    library.espeak_SetParameter(PARAMETER_RATE, WORDS_PER_MINUTE, 0)
-    return library, rate
+    try:
+        rate = library.espeak_Initialize(AUDIO_OUTPUT_SYNCHRONOUS, 0, data_path, OPTION_PHONEME_EVENTS)
+        if rate <= 0:
+            raise RuntimeError(f"eSpeak NG does not start with the data in {data_path}; install espeakng-loader again")
+        if library.espeak_SetVoiceByName(VOICE):
+            raise RuntimeError(f"eSpeak NG has no voice '{VOICE.decode()}'; install espeakng-loader again")
+        library.espeak_SetParameter(PARAMETER_RATE, WORDS_PER_MINUTE, 0)
+        yield library, rate
+        library.espeak_Terminate()
+    finally:
+        _ctypes.dlclose(library._handle)
 
 
 def speak(text: str) -> tuple[np.ndarray, int, list[Phoneme]]:
@@ -73,7 +83,6 @@ def speak(text: str) -> tuple[np.ndarray, int, list[Phoneme]]:
         float32 (T,) in [-1, 1], its rate (Hz), and the phonemes in order,
         which cover the sound from 0 to its end without gaps.
     """
-    library, rate = _library()
     chunks: list[np.ndarray] = []
     begins: list[tuple[float, str]] = []
 
@@ -86,10 +95,11 @@ def speak(text: str) -> tuple[np.ndarray, int, list[Phoneme]]:
         return 0
 
     callback = _Callback(collect)  # kept alive until the call is over
-    library.espeak_SetSynthCallback(callback)
     message = text.encode()
-    library.espeak_Synth(message, len(message) + 1, 0, 1, 0, CHARS_UTF8, None, None)
-    library.espeak_Synchronize()
+    with _engine() as (library, rate):
+        library.espeak_SetSynthCallback(callback)
+        library.espeak_Synth(message, len(message) + 1, 0, 1, 0, CHARS_UTF8, None, None)
+        library.espeak_Synchronize()
     if not chunks:
         raise RuntimeError(f"eSpeak NG made no sound of '{text}'")
     wav = np.concatenate(chunks).astype(np.float32) / 32768

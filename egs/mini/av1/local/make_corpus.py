@@ -21,10 +21,10 @@ from talking_photo import render
 
 from silvertalk.data import Utterance, validate_data_dir, write_data_dir
 from silvertalk.media import VideoWriter, write_audio
-from silvertalk.utils import progress, write_text
+from silvertalk.utils import progress, remove_leftovers, write_text
 from silvertalk.utils.cli import make_parser, run
 
-VERSION = 1  # raise it when the pictures or sounds change: what is cached is then made anew
+VERSION = 2  # raise it when the pictures or sounds change: what is cached is then made anew
 FPS = 25
 SILENCE = 0.2  # seconds before and after the sentence
 CRF = 15  # visually lossless
@@ -122,6 +122,7 @@ def make_corpus(
         raise ValueError(f"{sentences} holds no sentence; write lines '<set> <utt_id> <text>'")
     missing = [(utt_id, text) for _, utt_id, text in entries if not is_made(root, av_offset_frames, utt_id, text)]
     if missing:
+        remove_leftovers(root)
         make_clips(root, missing, av_offset_frames, nj)
     for name in dict.fromkeys(name for name, _, _ in entries):
         clips = [(utt_id, text) for other, utt_id, text in entries if other == name]
