@@ -157,6 +157,14 @@ def write_audio(path: str | os.PathLike, wav: np.ndarray, sampling_rate: int) ->
         path: Output file.
         wav: (T,) in [-1, 1]; louder samples are clipped.
         sampling_rate: Hz.
+
+    Raises:
+        RuntimeError: It cannot be written.
     """
     with atomic_path(path) as temporary:
-        soundfile.write(temporary, np.clip(wav, -1, 1), sampling_rate, subtype="PCM_16")
+        try:
+            soundfile.write(temporary, np.clip(wav, -1, 1), sampling_rate, subtype="PCM_16")
+        except soundfile.LibsndfileError as error:  # does not name the file
+            raise RuntimeError(
+                f"{path}: cannot be written ({error.error_string}); check the free space and the permissions"
+            ) from error

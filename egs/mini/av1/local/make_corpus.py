@@ -34,8 +34,14 @@ SENTENCES = Path(__file__).with_name("sentences.txt")
 
 def read_sentences(path: str | os.PathLike) -> list[tuple[str, str, str]]:
     """Read lines ``<set> <utt_id> <text>``: a list of (set, utt_id, text)."""
-    with open(path, encoding="utf-8") as lines:
-        return [tuple(line.strip().split(" ", 2)) for line in lines if line.strip()]
+    sentences = []
+    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+        fields = line.split(maxsplit=2)
+        if len(fields) == 3 and fields[1].startswith(f"{SPEAKER}-"):
+            sentences.append(tuple(fields))
+        elif fields:
+            raise ValueError(f"{path}:{number}: '{line}' is not '<set> {SPEAKER}-<number> <text>'")
+    return sentences
 
 
 def voice(text: str) -> tuple[np.ndarray, int, list[Phoneme]]:
