@@ -58,15 +58,19 @@ shift
 command=("$@")
 total=$((last - first + 1))
 
-# of_job NUMBER TEXT: TEXT with the job's number in it.
+# of_job NUMBER TEXT: sets `text` to TEXT with the job's number in it.
 of_job() {
-    if [ -n "${job_name}" ]; then printf '%s' "${2//${job_name}/$1}"; else printf '%s' "$2"; fi
+    text=$2
+    [ -z "${job_name}" ] || text=${2//${job_name}/$1}
 }
 
 results=$(mktemp -d "${TMPDIR:-/tmp}/run_local.XXXXXX")
 parent=$PPID
-# Changes when the parent is killed ($PPID does not).
-parent_now() { ps -o ppid= -p $$ | tr -d ' '; }
+# parent_is_gone: whether whoever started us has ended ($PPID would not change).
+parent_is_gone() {
+    local now
+    read -r _ _ _ now _ </proc/$$/stat 2>/dev/null && [ "${now}" != "${parent}" ]
+}
 
 # descendants PID: the process ids below PID, deepest last.
 descendants() {
@@ -106,11 +110,12 @@ trap 'interrupted 143' TERM HUP
 
 # run_job NUMBER: one job with its log; the exit code goes to a file under ${results}.
 run_job() {
-    local number=$1 log_file argument start code=0 arguments=()
-    log_file=$(of_job "${number}" "${log_pattern}")
+    local number=$1 log_file argument text start code=0 arguments=()
+    of_job "${number}" "${log_pattern}"
+    log_file=${text}
     for argument in "${command[@]}"; do
-        arguments+=("$(of_job "${number}" "${argument}"; printf x)")
-        arguments[-1]=${arguments[-1]%x}   # keeps newlines at the end of an argument
+        of_job "${number}" "${argument}"
+        arguments+=("${text}")
     done
     start=$(date +%s)
     {
@@ -144,7 +149,8 @@ clear_status() {
 
 logs=()
 for ((number = first; number <= last; number++)); do
-    logs+=("$(of_job "${number}" "${log_pattern}")")
+    of_job "${number}" "${log_pattern}"
+    logs+=("${text}")
 done
 [ "$(printf '%s\n' "${logs[@]}" | sort -u | wc -l)" -eq "${total}" ] \
     || usage "${total} jobs need ${total} logs: put ${job_name} into the log's name '${log_pattern}'"
@@ -158,17 +164,19 @@ done
 # wait_for_slot LIMIT: until fewer than LIMIT jobs run. Also the place where we notice that whoever
 # started us was killed: its jobs must not go on behind the back of the next run.
 wait_for_slot() {
-    while [ "$(jobs -rp | wc -l)" -ge "$1" ]; do
-        if [ "$(parent_now)" != "${parent}" ]; then
+    local running pauses=(0.02 0.02 0.05 0.05 0.1 0.1 0.2 0.5) turn=0
+    while true; do
+        mapfile -t running < <(jobs -rp)
+        [ "${#running[@]}" -ge "$1" ] || break
+        if parent_is_gone; then
             stop_jobs
             exit 1
         fi
         show_status
-        sleep "${pause}"
-        [ "${pause}" != 0.1 ] || [ "${SECONDS}" -lt 5 ] || pause=0.5
+        sleep "${pauses[turn]}"
+        [ "${turn}" -ge 7 ] || turn=$((turn + 1))
     done
 }
-pause=0.1
 for ((number = first; number <= last; number++)); do
     wait_for_slot "${max_jobs}"
     run_job "${number}" &
@@ -182,7 +190,8 @@ for ((number = first; number <= last; number++)); do
     [ "$(cat "${results}/${number}" 2>/dev/null)" = 0 ] || failed+=("${number}")
 done
 [ "${#failed[@]}" -gt 0 ] || exit 0
-log_file=$(of_job "${failed[0]}" "${log_pattern}")
+of_job "${failed[0]}" "${log_pattern}"
+log_file=${text}
 log "error: ${#failed[@]} of ${total} jobs failed; the end of ${log_file}:"
 tail -n 25 "${log_file}" | sed 's/^/    /' >&2
 exit 1

@@ -1,0 +1,207 @@
+"""run.sh from the first stage to the last, with workers that only make the files they should.
+
+The real workers are tested elsewhere; here it is which stages run, with which options, and what a
+second run, a killed run, bad input or a corpus without pictures or words does.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+FAKE_PYTHON = Path(__file__).with_name("fake_python.py")
+DATA_SCRIPT = """#!/usr/bin/env bash
+set -euo pipefail
+# The options that every recipe's data.sh takes.
+while [ $# -gt 0 ]; do case "$1" in --out) out=$2 ;; --db_root) db_root=$2 ;; esac; shift 2; done
+[ -n "${db_root}" ] || { echo "error: this corpus needs --db_root FOLDER" >&2; exit 1; }
+for set in tr_no_dev dev eval1; do
+    mkdir -p "${out}/${set}"
+    for n in 1 2 3; do echo "a-${set}-${n} a"; done >"${out}/${set}/utt2spk"
+    for table in ${TABLES:-wav.scp video.scp text}; do
+        for n in 1 2 3; do echo "a-${set}-${n} some ${table}"; done >"${out}/${set}/${table}"
+    done
+done
+"""
+ALL_STAGES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 15, 16]
+
+
+@pytest.fixture
+def recipe(tmp_path, root, shell):
+    """Run run.sh in ``tmp_path/work``; options come last, keywords are environment variables."""
+    (tmp_path / "bin").mkdir()
+    fake = tmp_path / "bin/python"
+    fake.write_text(f'#!/bin/sh\nexec {sys.executable} -I {FAKE_PYTHON} "$@"\n')
+    fake.chmod(0o755)
+    data = tmp_path / "recipe/local/data.sh"
+    data.parent.mkdir(parents=True)
+    data.write_text(DATA_SCRIPT)
+    data.chmod(0o755)
+    fixed = ["--workdir", "work", "--corpus", "test", "--local_data", data, "--db_root", "corpus", "--nj", "2"]
+
+    def run(*options, **variables):
+        return shell(root / "run.sh", *fixed, *options, SILVERTALK_PYTHON=str(fake), **variables)
+
+    run.command = [root / "run.sh", *fixed]
+    run.environment = os.environ | {"SILVERTALK_PYTHON": str(fake)}
+    return run
+
+
+def begun(result) -> list[int]:
+    """Numbers of the stages that a run worked on."""
+    assert result.returncode == 0, result.stdout
+    return [int(n) for n in re.findall(r"Stage (\d+): finished", result.stdout)]
+
+
+def workers(tmp_path, name: str) -> list[list[str]]:
+    """Arguments of every call of a worker so far."""
+    lines = (tmp_path / "work/calls.txt").read_text().splitlines()
+    return [line.split("\t")[1:] for line in lines if line.split("\t")[0].endswith(name)]
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Text of every file but logs and markers."""
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "log" not in path.parts and path.suffix != ".log" and path.name not in (".done", "calls.txt")
+    }
+
+
+def test_all_stages_and_a_second_run(recipe, tmp_path):
+    result = recipe()
+    assert begun(result) == ALL_STAGES
+    assert (tmp_path / "work/RESULTS.md").exists()
+    assert "how good it is" in result.stdout.splitlines()[-2]
+    assert "exp/wav2lip_train_wav2lip/say/say.mp4 says" in result.stdout.splitlines()[-1]
+    before = tree(tmp_path / "work")
+    start = time.time()
+    again = recipe()
+    assert begun(again) == []
+    assert again.stdout.splitlines()[-1].split(") ", 1)[1] == result.stdout.splitlines()[-1].split(") ", 1)[1]
+    assert time.time() - start < 10
+    assert tree(tmp_path / "work") == before
+
+
+def test_jobs_share_the_utterances(recipe, tmp_path):
+    recipe("--stop_stage", "2", "--fs", "22050")
+    calls = workers(tmp_path, "audio_dump")
+    assert len(calls) == 6
+    for call in calls:
+        assert call[call.index("--fs") + 1] == "22050"
+        assert call[call.index("--num_jobs") + 1] == "2"
+    assert sorted(call[call.index("--job") + 1] for call in calls) == ["1"] * 3 + ["2"] * 3
+
+
+def test_a_range_of_stages(recipe, tmp_path):
+    assert begun(recipe("--stop_stage", "4")) == [1, 2, 3, 4]
+    assert begun(recipe("--stage", "9", "--stop-stage", "10", "--wav2lip_train_args", "--trainer.max_epoch 2")) == [9, 10]
+    call = workers(tmp_path, "wav2lip_train")[0]
+    assert call[call.index("--trainer.max_epoch") + 1] == "2"
+
+
+def test_another_sentence_is_said_without_decoding_again(recipe, tmp_path):
+    recipe()
+    assert begun(recipe("--say_text", "something else")) == [15]
+    assert "something else" in (tmp_path / "work/exp/wav2lip_train_wav2lip/say/say.mp4").read_text()
+
+
+def test_a_corpus_without_video(recipe, tmp_path):
+    result = recipe(TABLES="wav.scp text")
+    assert begun(result) == [1, 2, 4, 5, 6, 7, 8, 16]
+    assert "test has no video" in result.stdout
+    assert not (tmp_path / "work/dump/face").exists()
+
+
+def test_a_corpus_without_transcripts(recipe):
+    result = recipe(TABLES="wav.scp video.scp")
+    assert begun(result) == [1, 2, 3, 4, 9, 10, 15, 16]
+    assert "test has no transcripts" in result.stdout
+
+
+def test_models_of_another_recipe(recipe, tmp_path):
+    recipe()
+    (tmp_path / "work").rename(tmp_path / "other")
+    models = tmp_path / "other/exp"
+    before = tree(models)
+    voice = [path.name for path in models.glob("tts_train*")][0]
+    result = recipe("--tts_exp", f"other/exp/{voice}", "--wav2lip_exp", "other/exp/wav2lip_train_wav2lip")
+    assert begun(result) == [1, 2, 3, 4, 8, 15, 15, 16]
+    assert tree(models) == before
+    result = recipe("--tts_exp", "other/exp/none")
+    assert result.returncode == 1 and "other/exp/none; give --tts_exp" in result.stdout
+
+
+def test_a_failing_worker_stops_the_run_and_the_next_one_goes_on(recipe, tmp_path):
+    result = recipe(FAIL="syncnet_train")
+    assert result.returncode == 1
+    assert "syncnet_train was told to fail" in result.stdout and "train.log" in result.stdout
+    assert "Stage 9: failed" in result.stdout
+    assert begun(recipe()) == [9, 10, 15, 15, 16]
+
+
+def test_killed_again_and_again(recipe, tmp_path):
+    assert recipe().returncode == 0
+    whole = tree(tmp_path / "work")
+    (tmp_path / "work").rename(tmp_path / "whole")
+    for worker in ("face_dump", "sync_filter", "gan_tts_train", "tts_inference", "wav2lip_train", "score_lips"):
+        _kill_at(recipe, worker, tmp_path / "work/hangs")
+    assert begun(recipe()) == [16]
+    assert tree(tmp_path / "work") == whole
+
+
+def _kill_at(recipe, worker: str, sign: Path) -> None:
+    """Start a run and kill it while a worker has half of its work done."""
+    environment = recipe.environment | {"HANG": worker}
+    command = {"args": recipe.command, "cwd": sign.parents[1], "env": environment, "start_new_session": True}
+    with subprocess.Popen(**command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        end = time.time() + 60
+        while not sign.exists():
+            assert time.time() < end and run.poll() is None
+            time.sleep(0.05)
+        os.killpg(run.pid, signal.SIGKILL)
+    sign.unlink()
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--stage", "0"], "stages start at 1"),
+        (["--stage", "5", "--stop_stage", "4"], "lies after --stop_stage 4"),
+        (["--stage", "all"], "--stage takes a whole number"),
+        (["--nj", "0"], "at least one job"),
+        (["--audio_format", "mp3"], "--audio_format takes flac or wav"),
+        (["--colour", "red"], "unknown option --colour"),
+        (["--workdir", "/proc/self/none"], "cannot use /proc/self/none; choose another --workdir"),
+        (["--db_root="], "needs --db_root"),
+        (["--tts_config", "none.yaml", "--stop_stage", "7"], "none.yaml; give --tts_config an existing YAML file"),
+        (["--stage", "2"], "no data/tr_no_dev/wav.scp; run stage 1"),
+        (["--stage", "15"], "run stage 10"),
+    ],
+)
+def test_bad_input(recipe, options, message):
+    result = recipe(*options)
+    assert result.returncode == 1
+    assert message in result.stdout
+
+
+def test_help(root, shell):
+    result = shell(root / "egs/grid/av1/run.sh", "--help")
+    assert result.returncode == 0
+    options = {line.split()[0]: line for line in result.stdout.splitlines() if line.strip().startswith("--")}
+    assert len(options) > 30
+    assert "[grid]" in options["--corpus"]
+
+
+def test_grid_without_its_folder(root, shell, tmp_path):
+    result = shell(root / "egs/grid/av1/run.sh", "--workdir", tmp_path)
+    assert result.returncode == 1
+    assert "--db_root" in result.stdout
+    result = shell(root / "egs/grid/av1/run.sh", "--workdir", tmp_path, "--db_root", "none")
+    assert result.returncode == 1
+    assert str(tmp_path / "none") in result.stdout
