@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 SAMPLING_RATE = 16000  # Hz, of the carried model
+PEAK, ROOM_TONE = 0.5, 0.002  # loudest sample; background, root mean square: 48 dB below
 
 
 class WordRecognizer:
@@ -67,14 +68,34 @@ class WordRecognizer:
 
     def __call__(self, wav: np.ndarray) -> list[str]:
         """Recognise float (T,) at 16 kHz in [-1, 1]; returns lower-case words, none for silence."""
-        samples = (np.clip(wav, -1, 1) * 32767).astype("<i2")
-        if len(samples) < 0.1 * SAMPLING_RATE:
+        if len(wav) < 0.1 * SAMPLING_RATE or not np.any(wav):
             return []
+        samples = (add_room_tone(wav) * 32767).astype("<i2")
         self._decoder.start_utt()
         self._decoder.process_raw(samples.tobytes(), full_utt=True)
         self._decoder.end_utt()
         hypothesis = self._decoder.hyp()
         return hypothesis.hypstr.split() if hypothesis else []
+
+
+def add_room_tone(wav: np.ndarray) -> np.ndarray:
+    """Bring speech to one level, and its background up to that of a quiet room.
+
+    The recogniser was trained on recordings: in front of digital silence it
+    loses whole sentences of a clear synthetic voice (63 % of the words of an
+    eSpeak voice are heard right without, 99 % with it). Where a room can be
+    heard already, nothing is added.
+
+    Args:
+        wav: float (T,) at 16 kHz.
+
+    Returns:
+        float (T,) in [-1, 1]; the same for the same input.
+    """
+    wav = PEAK * np.asarray(wav, np.float64) / np.abs(wav).max()
+    level = librosa.feature.rms(y=wav, frame_length=800, hop_length=400)[0]  # every 25 ms
+    lacking = np.sqrt(max(0.0, ROOM_TONE**2 - np.percentile(level, 5) ** 2))
+    return wav + lacking * np.random.default_rng(0).standard_normal(len(wav))
 
 
 def grammar_words(text: str) -> set[str]:

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from silvertalk.evaluate.words import WordRecognizer, count_word_errors, grammar_words
+from silvertalk.evaluate.words import WordRecognizer, add_room_tone, count_word_errors, grammar_words
 
 GRID = Path(__file__).parents[2] / "egs" / "grid" / "av1" / "conf" / "grid.gram"
 
@@ -58,3 +58,14 @@ def test_real_sentences_are_heard(media):
     recognizer = WordRecognizer(GRID)
     wav, _ = read_audio(media / "grid" / "s1" / "bbaf2n.mpg", 16000)
     assert recognizer(wav) == "bin blue at f two now".split()
+
+
+def test_room_tone_fills_digital_silence_only():
+    rng = np.random.default_rng(1)
+    speech = np.pad(0.1 * rng.uniform(-1, 1, 8000), 8000)
+    filled = add_room_tone(speech)
+    assert np.std(filled[:4000]) == pytest.approx(0.002, rel=0.1)
+    assert 0.45 < np.abs(filled).max() < 0.55
+    np.testing.assert_array_equal(filled, add_room_tone(speech))
+    noisy = speech + 0.01 * rng.normal(size=len(speech))
+    np.testing.assert_allclose(add_room_tone(noisy), 0.5 * noisy / np.abs(noisy).max())
