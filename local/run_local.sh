@@ -47,6 +47,8 @@ done
 if [ -n "${threads}" ] && [ "${threads}" -gt 0 ]; then
     export OMP_NUM_THREADS=${threads} MKL_NUM_THREADS=${threads}
 fi
+# Bars go into the logs only when somebody watches their ends here.
+[ ! -t 2 ] || export SILVERTALK_PROGRESS=true
 [ "${gpus:-}" != 0 ] || export CUDA_VISIBLE_DEVICES=
 if [ -z "${max_jobs}" ]; then
     max_jobs=$((cores / (${threads:-1} > 0 ? ${threads:-1} : 1)))
@@ -193,5 +195,5 @@ done
 of_job "${failed[0]}" "${log_pattern}"
 log_file=${text}
 log "error: ${#failed[@]} of ${total} jobs failed; the end of ${log_file}:"
-tail -n 25 "${log_file}" | sed 's/^/    /' >&2
+tail -n 25 "${log_file}" | sed 's/.*\r//; s/^/    /' >&2
 exit 1

@@ -1,6 +1,7 @@
 """Logs and progress bars, the same in every worker."""
 
 import logging
+import os
 import sys
 from collections.abc import Iterable
 
@@ -18,5 +19,10 @@ def setup_logging(verbose: bool = False) -> None:
 
 
 def progress(iterable: Iterable, desc: str | None = None, total: int | None = None) -> tqdm:
-    """Wrap an iterable in a bar that stays silent when nobody watches."""
-    return tqdm(iterable, desc=desc, total=total, disable=not sys.stderr.isatty(), leave=False)
+    """Wrap an iterable in a bar that stays silent when nobody watches.
+
+    The job runner, which shows the end of a job's log on its terminal, says
+    through SILVERTALK_PROGRESS that somebody does.
+    """
+    watched = sys.stderr.isatty() or os.environ.get("SILVERTALK_PROGRESS") == "true"
+    return tqdm(iterable, desc=desc, total=total, disable=not watched, leave=False, mininterval=0.5)
