@@ -21,7 +21,7 @@ def find_checkpoint(exp_dir: str | os.PathLike) -> Path:
     exp_dir = Path(exp_dir)
     if not (exp_dir / "config.yaml").is_file():
         raise FileNotFoundError(f"no {exp_dir}/config.yaml; run stages 5 to 7, or name a trained voice's folder")
-    for pattern in ("train.total_count.ave_5best.pth", "*.ave*.pth", "latest.pth"):
+    for pattern in ("train.total_count.ave_5best.pth", "train.total_count.ave*.pth", "*.ave*.pth", "latest.pth"):
         # A link of which the target was removed does not exist.
         found = sorted(path for path in exp_dir.glob(pattern) if path.exists())
         if found:
