@@ -53,7 +53,7 @@ tts_config=${root}/conf/mini/train_jets.yaml         # the voice
 tts_train_args=             # more options for ESPnet's training, as "--max_epoch 20"
 tts_spk=main                # speaker whose voice is learnt; main: the one with most utterances
 tts_exp=                    # its folder [from tts_config]; one outside expdir is used as it is
-decode_tag=latest           # its checkpoint to speak with, without .pth
+decode_tag=train.total_count.ave  # its checkpoint to speak with, without .pth (latest is always there)
 syncnet_config=${root}/conf/mini/train_syncnet.yaml  # the lip expert
 syncnet_train_args=         # more options for its training
 syncnet_exp=                # its folder [from syncnet_config]; one outside expdir is used as it is
@@ -64,13 +64,15 @@ wav2lip_exp=                # its folder [from wav2lip_config]; one outside expd
 # -- The result
 say_text="good morning zoe please call the doctor"  # what the face says in the end
 say_face=                   # photo or video of the face that says it [the first of eval1]
-grammar=                    # JSGF file that the sentences follow: stage 16 counts understood words
+grammar=                    # JSGF file that the sentences follow: stage 16 counts understood words [mini has one]
 
 # shellcheck source=local/common.sh
 . "${root}/local/common.sh"
 parse_options "$@"
 absolute_paths workdir datadir dumpdir expdir db_root local_data say_face \
     grammar tts_config tts_exp syncnet_config syncnet_exp wav2lip_config wav2lip_exp
+
+[ "${corpus}" != mini ] || grammar=${grammar:-${root}/egs/mini/av1/conf/mini.gram}
 
 [ "${stage}" -ge 1 ] || die "--stage ${stage}: stages start at 1"
 [ "${stage}" -le "${stop_stage}" ] || die "--stage ${stage} lies after --stop_stage ${stop_stage}"
