@@ -8,6 +8,7 @@ import os
 import re
 from pathlib import Path
 
+import librosa
 import numpy as np
 
 SAMPLING_RATE = 16000  # Hz, of the carried model
