@@ -174,6 +174,7 @@ score() {
     if [ "${has_video}" = true ]; then
         need "${video_dir}/eval1" 15
         [ ! -f "${syncnet_exp}/config.yaml" ] || options=(--syncnet_exp "${syncnet_exp}")
+        [ ! -f "${tts_decode_dir}/eval1/wav/wav.scp" ] || options+=(--wav_scp "${tts_decode_dir}/eval1/wav/wav.scp")
         jobs=$(jobs_for "${face}/utt2spk") || exit 1
         ${train_cmd} --max-jobs-run "${nj}" --num-threads 1 JOB=1:"${jobs}" "${score_dir}/log/score_lips.JOB.log" \
             "${python}" -m silvertalk.bin.score_lips --decode_dir "${video_dir}/eval1" --face_dir "${face}" \
