@@ -76,7 +76,9 @@ def plot_correlations(rows: Sequence[Row], out: str | os.PathLike) -> bool:
     bins = np.linspace(min(0.0, np.floor(lowest * 10) / 10), 1, 21)
     for kind, numbers in values.items():
         if numbers:
-            axis.hist(numbers, bins, color=COLOURS[kind], alpha=0.6, label=f"{NAMES[kind]} (mean {np.mean(numbers):.2f})")
+            axis.hist(
+                numbers, bins, color=COLOURS[kind], alpha=0.6, label=f"{NAMES[kind]} (mean {np.mean(numbers):.2f})"
+            )
     axis.set(xlabel="lip opening correlation with the real video", ylabel="clips")
     axis.legend(fontsize=8)
     _save(figure, out)

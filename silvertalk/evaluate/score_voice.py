@@ -44,7 +44,9 @@ class VoiceScorer:
         recognizer: For word errors, or None to leave them out.
     """
 
-    def __init__(self, references: list[Utterance], synthetic: dict[str, str], recognizer: WordRecognizer | None = None):
+    def __init__(
+        self, references: list[Utterance], synthetic: dict[str, str], recognizer: WordRecognizer | None = None
+    ):
         self.references = {u.utt_id: u for u in references}
         self.synthetic, self.recognizer = synthetic, recognizer
         self._others = _other_sentences(references)

@@ -49,9 +49,7 @@ def analyse(wav: np.ndarray) -> VoiceFeatures:
     if len(wav) < MIN_SECONDS * SAMPLING_RATE or not np.abs(wav).max() > 1e-4:
         raise ValueError(f"holds {len(wav) / SAMPLING_RATE:.2f} s of sound, at least {MIN_SECONDS} s are needed")
     x = wav.astype(np.float64)
-    f0, times = pyworld.harvest(
-        x, SAMPLING_RATE, f0_floor=F0_RANGE[0], f0_ceil=F0_RANGE[1], frame_period=FRAME_PERIOD
-    )
+    f0, times = pyworld.harvest(x, SAMPLING_RATE, f0_floor=F0_RANGE[0], f0_ceil=F0_RANGE[1], frame_period=FRAME_PERIOD)
     envelope = pyworld.cheaptrick(x, f0, times, SAMPLING_RATE, f0_floor=F0_RANGE[0])
     mcep = pysptk.sp2mc(envelope, ORDER, pysptk.util.mcepalpha(SAMPLING_RATE))
     return VoiceFeatures(mcep, f0, len(wav) / SAMPLING_RATE)

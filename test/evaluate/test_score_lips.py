@@ -59,9 +59,17 @@ def decoded(tmp_path):
             write_clip(source, gap, wav)
             write_clip(crop, gap)
             write_audio(flac, wav, 16000)
-            matrices = {"landmarks": landmarks.reshape(LENGTH, -1), "bbox": stable_boxes(landmarks), "mel": wav2lip_mel(wav).T}
+            matrices = {
+                "landmarks": landmarks.reshape(LENGTH, -1),
+                "bbox": stable_boxes(landmarks),
+                "mel": wav2lip_mel(wav).T,
+            }
             files = {"audio.scp": flac, "video.scp": crop, "source_video.scp": source}
-            values = {k: str(v) for k, v in files.items()} | {"utt2spk": "a", "source_start": 0.0, "utt2detected": "1.000"}
+            values = {k: str(v) for k, v in files.items()} | {
+                "utt2spk": "a",
+                "source_start": 0.0,
+                "utt2detected": "1.000",
+            }
             out.add(utt_id, matrices, values)
     combine_parts(dump, list(gaps))
     for kind, source in (("recorded", {"a-0": "a-0", "a-1": "a-1"}), ("control", {"a-0": "a-1", "a-1": "a-0"})):
@@ -149,4 +157,6 @@ def test_missing_inputs_say_which_stage_makes_them(tmp_path, decoded):
         score_lips.FaceDump(tmp_path / "nothing")
     dump = score_lips.FaceDump(decoded / "dump")
     with pytest.raises(FileNotFoundError, match="stage 15"):
-        score_lips.score_job(tmp_path / "nothing", dump, score_lips.LipScorer(dump, None, PatchBackend()), tmp_path / "out")
+        score_lips.score_job(
+            tmp_path / "nothing", dump, score_lips.LipScorer(dump, None, PatchBackend()), tmp_path / "out"
+        )

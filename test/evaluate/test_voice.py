@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 
-from silvertalk.evaluate import voice
-from silvertalk.evaluate.score_voice import VoiceScorer, _other_sentences, score_job
 from silvertalk.data import Utterance, write_data_dir, write_scp
+from silvertalk.evaluate import voice
 from silvertalk.evaluate.score_lips import merge_scores
-from silvertalk.evaluate.score_voice import COLUMNS
+from silvertalk.evaluate.score_voice import COLUMNS, VoiceScorer, _other_sentences, score_job
 from silvertalk.evaluate.tables import column, read_tsv
 from silvertalk.media import write_audio
 
@@ -107,7 +106,10 @@ def test_scores_are_resumable_and_a_bad_utterance_keeps_its_line(corpus, monkeyp
     score_job(*arguments)
     rows = read_tsv(merge_scores(corpus / "scores", "voice", COLUMNS))
     assert [(r["utt_id"], r["kind"]) for r in rows[:4]] == [
-        ("a-0", "real"), ("a-0", "generated"), ("a-0", "control"), ("a-1", "real"),
+        ("a-0", "real"),
+        ("a-0", "generated"),
+        ("a-0", "control"),
+        ("a-1", "real"),
     ]
     assert list(column(rows, "generated", "mcd")) == ["a-0"]
     assert column(rows, "generated", "mcd")["a-0"] < column(rows, "control", "mcd")["a-0"]

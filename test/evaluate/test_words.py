@@ -57,7 +57,7 @@ def test_real_sentences_are_heard(media):
 
     recognizer = WordRecognizer(GRID)
     wav, _ = read_audio(media / "grid" / "s1" / "bbaf2n.mpg", 16000)
-    assert recognizer(wav) == "bin blue at f two now".split()
+    assert recognizer(wav) == ["bin", "blue", "at", "f", "two", "now"]
 
 
 def test_room_tone_fills_digital_silence_only():
