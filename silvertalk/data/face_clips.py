@@ -1,5 +1,6 @@
 """Random windows of a face dump."""
 
+import functools
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ import kaldiio
 import numpy as np
 
 from silvertalk.data.kaldi import read_scp
-from silvertalk.media import read_window
+from silvertalk.media import index_frames, read_window
 
 
 @dataclass
@@ -22,12 +23,17 @@ class FaceClip:
     num_frames: int
     mel: np.ndarray  # (T_mel, 80), 80 rows a second
 
+    @functools.cached_property
+    def _index(self) -> np.ndarray:
+        """Where the pictures lie; read at first use and kept."""
+        return index_frames(self.video)
+
     def frames(self, first: int, count: int, img_size: int) -> np.ndarray:
         """Read faces: float32 (3, count, img_size, img_size), BGR in [0, 1], as the published networks take them."""
-        pictures = read_window(self.video, first, count)
+        pictures = read_window(self.video, self._index, first, count)
         if pictures.shape[1] != img_size:
             pictures = np.stack([cv2.resize(p, (img_size, img_size), interpolation=cv2.INTER_AREA) for p in pictures])
-        return np.ascontiguousarray(pictures[..., ::-1].transpose(3, 0, 1, 2), np.float32) / 255
+        return np.ascontiguousarray(pictures.transpose(3, 0, 1, 2), np.float32) / 255
 
     def mel_window(self, first: int, count: int) -> np.ndarray:
         """Cut mel columns, silence beyond the ends: float32 (1, 80, count)."""

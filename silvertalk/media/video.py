@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 
 from silvertalk.utils import atomic_path
@@ -14,6 +15,8 @@ from silvertalk.utils import atomic_path
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 # AAC and H.264 work on blocks; two frames of silence more would be heard as a late end.
 AAC_BIT_RATE = 128_000
+JPEG_START = b"\xff\xd8"
+CHUNK_HEADER = 8  # bytes before a picture in an AVI file; the demuxer counts them or not, by version
 
 
 @dataclass
@@ -159,31 +162,49 @@ def _upright(frame: av.VideoFrame) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
 
 
-def read_window(path: str | os.PathLike, first: int, count: int) -> np.ndarray:
-    """Read a few successive frames of a constant-rate file in which every frame stands alone (MJPEG).
+def index_frames(path: str | os.PathLike) -> np.ndarray:
+    """Find where the pictures of an MJPEG file lie, so that any of them can be read without the others.
 
     Args:
         path: File written by ``VideoWriter(codec="mjpeg")``.
+
+    Returns:
+        int64 (T, 2): first byte and number of bytes.
+    """
+    with _open(path) as container:
+        packets = [(packet.pos, packet.size) for packet in container.demux(container.streams.video[0]) if packet.size]
+    return np.array(packets, np.int64).reshape(-1, 2)
+
+
+def read_window(path: str | os.PathLike, index: np.ndarray, first: int, count: int) -> np.ndarray:
+    """Read a few successive pictures of an MJPEG file.
+
+    Args:
+        path: File written by ``VideoWriter(codec="mjpeg")``.
+        index: From ``index_frames``.
         first: Number of the first frame.
         count: Number of frames.
 
     Returns:
-        uint8 (count, H, W, 3), RGB.
+        uint8 (count, H, W, 3), BGR.
 
     Raises:
-        RuntimeError: The file ends earlier.
+        RuntimeError: The file ends earlier, or is damaged.
     """
+    if first + count > len(index):
+        raise RuntimeError(f"{path}: frames {first}..{first + count - 1} wanted, it has {len(index)}; run stage 3 again")
+    begin, end = index[first, 0], index[first + count - 1].sum() + CHUNK_HEADER
+    with open(path, "rb") as file:
+        file.seek(begin)
+        data = file.read(end - begin)
     frames = []
-    with _open(path) as container:
-        stream = container.streams.video[0]
-        tick = 1 / (stream.average_rate * stream.time_base)
-        container.seek(int(first * tick), stream=stream)
-        for frame in container.decode(stream):
-            if round(frame.pts / tick) >= first:
-                frames.append(frame.to_ndarray(format="rgb24"))
-            if len(frames) == count:
-                return np.stack(frames)
-    raise RuntimeError(f"{path}: frames {first}..{first + count - 1} wanted, but it ends earlier; run stage 3 again")
+    for position, size in index[first : first + count] - (begin, 0):
+        start = data.find(JPEG_START, position, position + CHUNK_HEADER + 2)
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8, size, start), cv2.IMREAD_COLOR) if start >= 0 else None
+        if picture is None:
+            raise RuntimeError(f"{path}: a picture near frame {first} is damaged; run stage 3 again")
+        frames.append(picture)
+    return np.stack(frames)
 
 
 class VideoWriter:

@@ -202,10 +202,13 @@ def _loaders(dataset_class, train_dir, valid_dir, img_size: int, data: DataOptio
     train = dataset_class(load_face_clips(train_dir, MIN_CLIP_FRAMES), img_size, trainer.seed, augment=True)
     valid = dataset_class(load_face_clips(valid_dir, MIN_CLIP_FRAMES), img_size, trainer.seed + 1)
     per_epoch = data.batch_size * trainer.num_iters_per_epoch * trainer.accum_grad
-    common = {"batch_size": data.batch_size, "num_workers": data.num_workers, "pin_memory": trainer.ngpu > 0}
-    train_loader = DataLoader(
-        train, sampler=EpochSampler(per_epoch), persistent_workers=False, drop_last=True, **common
-    )
+    common = {
+        "batch_size": data.batch_size,
+        "num_workers": data.num_workers,
+        "pin_memory": trainer.ngpu > 0,
+        "persistent_workers": data.num_workers > 0,  # they remember where the pictures lie
+    }
+    train_loader = DataLoader(train, sampler=EpochSampler(per_epoch), drop_last=True, **common)
     valid_loader = DataLoader(valid, sampler=EpochSampler(data.batch_size * trainer.num_valid_iters), **common)
     return train_loader, valid_loader
 
