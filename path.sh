@@ -39,3 +39,6 @@ export LC_ALL=C
 export PYTHONIOENCODING=UTF-8 PYTHONUTF8=1
 # Logs show a line when it is written, not when a buffer is full.
 export PYTHONUNBUFFERED=1
+# Threads that wait sleep instead of spinning: on a machine shared with a loader process or another
+# user, spinning made a training step six times slower.
+export OMP_WAIT_POLICY=PASSIVE

@@ -136,11 +136,11 @@ def augment_pair(rng: np.random.Generator, frames: np.ndarray, mel: np.ndarray) 
     """
     if rng.random() < 0.5:
         frames = frames[..., ::-1]
-    reach = frames.shape[-1] // 16
+    reach = frames.shape[-1] // 32
     down, right = rng.integers(-reach, reach + 1, 2)
     frames = np.roll(frames, (down, right), axis=(-2, -1))
-    gain = rng.uniform(0.8, 1.2, (3, 1, 1, 1)) * rng.uniform(0.8, 1.2)
-    frames = np.clip(frames * gain + rng.uniform(-0.1, 0.1), 0, 1).astype(np.float32)
+    gain = rng.uniform(0.9, 1.1, (3, 1, 1, 1)) * rng.uniform(0.9, 1.1)
+    frames = np.clip(frames * gain + rng.uniform(-0.05, 0.05), 0, 1).astype(np.float32)
     louder = rng.uniform(-0.5, 0.5)  # 6 dB
     return frames, np.clip(mel + louder, -4, 4).astype(np.float32)
 
