@@ -183,7 +183,7 @@ if "${has_video}" && "${trains_expert}" && stage_begin 9 "${dumpdir}/face -> ${s
         options="syncnet_train_args" output="${syncnet_exp}"; then
     need "${dumpdir}/face/tr_no_dev/video.scp" 4
     # shellcheck disable=SC2086
-    ${cuda_cmd} --gpu "${ngpu}" "${syncnet_exp}/train.log" \
+    ${cuda_cmd} --gpu "${ngpu}" "${syncnet_exp}/log/train.log" \
         "${python}" -m silvertalk.bin.syncnet_train --config "${syncnet_config}" --train_dir "${dumpdir}/face/tr_no_dev" \
         --valid_dir "${dumpdir}/face/dev" --exp_dir "${syncnet_exp}" --trainer.ngpu "${ngpu}" ${syncnet_train_args}
     stage_end
@@ -195,7 +195,7 @@ if "${has_video}" && "${trains_face}" && stage_begin 10 "${dumpdir}/face, ${sync
         options="wav2lip_train_args" output="${wav2lip_exp}"; then
     need "${syncnet_exp}/config.yaml" 9
     # shellcheck disable=SC2086
-    ${cuda_cmd} --gpu "${ngpu}" "${wav2lip_exp}/train.log" \
+    ${cuda_cmd} --gpu "${ngpu}" "${wav2lip_exp}/log/train.log" \
         "${python}" -m silvertalk.bin.wav2lip_train --config "${wav2lip_config}" --train_dir "${dumpdir}/face/tr_no_dev" \
         --valid_dir "${dumpdir}/face/dev" --syncnet_exp "${syncnet_exp}" --exp_dir "${wav2lip_exp}" \
         --trainer.ngpu "${ngpu}" ${wav2lip_train_args}

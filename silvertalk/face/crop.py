@@ -30,7 +30,7 @@ def crop_face(frame: np.ndarray, bbox: np.ndarray, size: int) -> np.ndarray:
     height, width = frame.shape[:2]
     rows = np.clip(np.arange(y1, y2), 0, height - 1)
     columns = np.clip(np.arange(x1, x2), 0, width - 1)
-    if 0 <= x1 and 0 <= y1 and x2 <= width and y2 <= height:
+    if x1 >= 0 and y1 >= 0 and x2 <= width and y2 <= height:
         face = frame[y1:y2, x1:x2]
     else:
         face = frame[rows][:, columns]

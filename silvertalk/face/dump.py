@@ -20,9 +20,7 @@ MIN_SOUND = 0.1  # seconds
 JPEG_QSCALE = 2  # near the best of MJPEG; mouths are small, and blocks would be learnt
 
 
-def dump_faces(
-    utterances: list[Utterance], out_dir: str | os.PathLike, job: int, backend: str, face_size: int
-) -> None:
+def dump_faces(utterances: list[Utterance], out_dir: str | os.PathLike, job: int, backend: str, face_size: int) -> None:
     """Dump the utterances of one job; those without a usable face or sound are recorded as skipped.
 
     Args:

@@ -50,7 +50,9 @@ def speaker_offset(curve: np.ndarray) -> int:
     return lag if abs(lag) >= MIN_SHIFT and clear and not at_edge else 0
 
 
-def sync_filter(org_dir: str | os.PathLike, out_dir: str | os.PathLike, group: str, limits: SyncLimits) -> dict[str, str]:
+def sync_filter(
+    org_dir: str | os.PathLike, out_dir: str | os.PathLike, group: str, limits: SyncLimits
+) -> dict[str, str]:
     """Write the corrected and filtered copy of one face dump.
 
     Args:
@@ -73,7 +75,9 @@ def sync_filter(org_dir: str | os.PathLike, out_dir: str | os.PathLike, group: s
     grouped = defaultdict(list)
     for utt_id, curve in curves.items():
         grouped[utt2spk[utt_id] if group == "spk" else utt_id].append(curve)
-    offsets = {key: speaker_offset(np.mean(values, axis=0)) if group != "none" else 0 for key, values in grouped.items()}
+    offsets = {
+        key: speaker_offset(np.mean(values, axis=0)) if group != "none" else 0 for key, values in grouped.items()
+    }
     utt2offset = {utt_id: offsets[utt2spk[utt_id] if group == "spk" else utt_id] for utt_id in curves}
     correlation = {utt_id: float(curves[utt_id][MAX_LAG + utt2offset[utt_id]]) for utt_id in curves}
     dropped = _unusable(org_dir, correlation, limits)

@@ -4,4 +4,14 @@ from silvertalk.media.audio import read_audio, write_audio
 from silvertalk.media.mel import wav2lip_mel
 from silvertalk.media.video import MediaInfo, VideoWriter, index_frames, probe, read_frames, read_window
 
-__all__ = ["MediaInfo", "VideoWriter", "index_frames", "probe", "read_audio", "read_frames", "read_window", "wav2lip_mel", "write_audio"]
+__all__ = [
+    "MediaInfo",
+    "VideoWriter",
+    "index_frames",
+    "probe",
+    "read_audio",
+    "read_frames",
+    "read_window",
+    "wav2lip_mel",
+    "write_audio",
+]

@@ -41,9 +41,7 @@ def wav2lip_mel(wav: np.ndarray) -> np.ndarray:
     wav = np.pad(wav, (0, max(0, N_FFT - len(wav))))
     emphasised = np.append(wav[:1], wav[1:] - PREEMPHASIS * wav[:-1])
     # Reflection, as in librosa 0.7, with which the published weights were trained; later versions pad zeros.
-    spectrum = librosa.stft(
-        emphasised, n_fft=N_FFT, hop_length=HOP_LENGTH, win_length=WIN_LENGTH, pad_mode="reflect"
-    )
+    spectrum = librosa.stft(emphasised, n_fft=N_FFT, hop_length=HOP_LENGTH, win_length=WIN_LENGTH, pad_mode="reflect")
     amplitude = np.maximum(10 ** (MIN_LEVEL_DB / 20), _mel_basis() @ np.abs(spectrum))
     decibel = 20 * np.log10(amplitude) - REF_LEVEL_DB
     scaled = 2 * MAX_ABS_VALUE * (decibel - MIN_LEVEL_DB) / -MIN_LEVEL_DB - MAX_ABS_VALUE

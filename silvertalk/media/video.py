@@ -192,7 +192,9 @@ def read_window(path: str | os.PathLike, index: np.ndarray, first: int, count: i
         RuntimeError: The file ends earlier, or is damaged.
     """
     if first + count > len(index):
-        raise RuntimeError(f"{path}: frames {first}..{first + count - 1} wanted, it has {len(index)}; run stage 3 again")
+        raise RuntimeError(
+            f"{path}: frames {first}..{first + count - 1} wanted, it has {len(index)}; run stage 3 again"
+        )
     begin, end = index[first, 0], index[first + count - 1].sum() + CHUNK_HEADER
     with open(path, "rb") as file:
         file.seek(begin)

@@ -18,9 +18,7 @@ def newest_experiment(expdir: str | os.PathLike, prefix: str) -> Path:
         FileNotFoundError: There is none.
     """
     found = [
-        path.parent
-        for path in Path(expdir).glob(f"{prefix}*/latest.pth")
-        if (path.parent / "config.yaml").is_file()
+        path.parent for path in Path(expdir).glob(f"{prefix}*/latest.pth") if (path.parent / "config.yaml").is_file()
     ]
     if not found:
         stage = {"tts_": 7, "wav2lip_": 10}[prefix]

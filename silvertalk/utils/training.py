@@ -118,7 +118,9 @@ def fit(
     checkpoint = exp_dir / "checkpoint.pth"
     if checkpoint.is_file():
         logging.info("resuming from %s", checkpoint)
-    trainer.fit(module, train_loader, valid_loader, ckpt_path=checkpoint if checkpoint.is_file() else None, weights_only=False)
+    trainer.fit(
+        module, train_loader, valid_loader, ckpt_path=checkpoint if checkpoint.is_file() else None, weights_only=False
+    )
     logging.getLogger().removeHandler(handler)
     return find_weights(exp_dir)
 

@@ -70,7 +70,9 @@ class LipSync:
         """
         network = load_network(exp_dir)
         if not isinstance(network, Wav2Lip):
-            raise ValueError(f"{exp_dir} holds a {type(network).__name__}, not a Wav2Lip generator; name another folder")
+            raise ValueError(
+                f"{exp_dir} holds a {type(network).__name__}, not a Wav2Lip generator; name another folder"
+            )
         return cls(network, **options)
 
     def sync_file(self, face: str | os.PathLike, audio: str | os.PathLike, out: str | os.PathLike) -> LipSyncResult:
@@ -117,7 +119,9 @@ class LipSync:
                     writer.write(frame)
         missing = float((~track.detected).sum() / fps)
         if missing:
-            logging.warning("%s: no face found in %.2f s of it; the face was carried over from the frames around", face, missing)
+            logging.warning(
+                "%s: no face found in %.2f s of it; the face was carried over from the frames around", face, missing
+            )
         return LipSyncResult(str(out), num_frames, fps, missing)
 
     def _track(self, face, num_frames: int, start: float, fps: float) -> Track:

@@ -235,7 +235,8 @@ def train_syncnet(
     """
     lightning.seed_everything(trainer.seed, verbose=False)
     save_config(
-        exp_dir, {"task": "syncnet", "version": __version__, **resolved(model=model, data=data, optim=optim, trainer=trainer)}
+        exp_dir,
+        {"task": "syncnet", "version": __version__, **resolved(model=model, data=data, optim=optim, trainer=trainer)},
     )
     module = SyncNetTraining(SyncNet(model.img_size, model.width), optim)
     loaders = _loaders(SyncNetDataset, train_dir, valid_dir, model.img_size, data, trainer)

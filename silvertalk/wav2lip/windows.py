@@ -25,7 +25,9 @@ def mel_chunk_starts(n_mel_frames: int, fps: float) -> list[int]:
         ValueError: Fewer than 16 columns (0.2 s of sound).
     """
     if n_mel_frames < MEL_STEP_SIZE:
-        raise ValueError(f"{n_mel_frames} mel columns are less than one window of {MEL_STEP_SIZE} (0.2 s); pad the sound")
+        raise ValueError(
+            f"{n_mel_frames} mel columns are less than one window of {MEL_STEP_SIZE} (0.2 s); pad the sound"
+        )
     columns_per_frame = MELS_PER_SECOND / fps
     starts = []
     while True:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from silvertalk.data import read_scp
+from silvertalk.face.dump import SAMPLES_PER_FRAME
 from silvertalk.face.lips import frame_energy, lag_correlation, lip_opening, pearson
 from silvertalk.face.sync import MAX_LAG, SyncLimits, speaker_offset, sync_filter
-from silvertalk.face.dump import SAMPLES_PER_FRAME
 from silvertalk.media import read_audio, wav2lip_mel, write_audio
 
 
@@ -42,7 +42,13 @@ def face_dump(tmp_path):
                 out.add(
                     f"a-{n}",
                     {"bbox": box, "landmarks": landmarks.reshape(frames, -1), "mel": wav2lip_mel(wav).T},
-                    {"audio.scp": path, "video.scp": "x.avi", "utt2num_frames": frames, "utt2detected": detected, "utt2spk": "a"},
+                    {
+                        "audio.scp": path,
+                        "video.scp": "x.avi",
+                        "utt2num_frames": frames,
+                        "utt2detected": detected,
+                        "utt2spk": "a",
+                    },
                 )
         combine_parts(org, [f"a-{n}" for n in range(clips)])
         return org

@@ -17,7 +17,14 @@ from silvertalk.utils.training import TrainerOptions, find_weights
 from silvertalk.wav2lip import SyncNet, Wav2Lip
 from silvertalk.wav2lip.dataset import EpochSampler, SyncNetDataset, Wav2LipDataset
 from silvertalk.wav2lip.losses import cosine_bce
-from silvertalk.wav2lip.train import DataOptions, NetworkOptions, OptimOptions, load_network, train_syncnet, train_wav2lip
+from silvertalk.wav2lip.train import (
+    DataOptions,
+    NetworkOptions,
+    OptimOptions,
+    load_network,
+    train_syncnet,
+    train_wav2lip,
+)
 
 TINY = NetworkOptions(width=0.0625)
 SHORT = TrainerOptions(max_epoch=2, num_iters_per_epoch=3, num_valid_iters=1, keep_nbest_models=2)

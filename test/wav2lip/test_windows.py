@@ -8,7 +8,16 @@ import pytest
 from silvertalk.wav2lip import mel_chunk_starts
 from silvertalk.wav2lip.windows import mel_start, padded_columns
 
-RATES = {"25": 25, "29.97": 29.97, "30000_1001": 30000 / 1001, "30": 30, "24": 24, "24000_1001": 24000 / 1001, "50": 50, "60": 60}
+RATES = {
+    "25": 25,
+    "29.97": 29.97,
+    "30000_1001": 30000 / 1001,
+    "30": 30,
+    "24": 24,
+    "24000_1001": 24000 / 1001,
+    "50": 50,
+    "60": 60,
+}
 
 
 @pytest.mark.parametrize("name", RATES)
