@@ -1,0 +1,95 @@
+"""What ``./run.sh`` left behind: run it first; without it these tests are skipped."""
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from silvertalk.data import read_data_dir, read_scp, validate_data_dir
+from silvertalk.evaluate.report import load_scores
+from silvertalk.evaluate.tables import column
+from silvertalk.media import probe, read_audio, read_frames
+
+ROOT = Path(__file__).resolve().parents[1]
+WAV2LIP = ROOT / "exp" / "wav2lip_train_wav2lip"
+TTS = ROOT / "exp" / "tts_train_jets_raw_char_none_none"
+DECODED = WAV2LIP / "decode_latest"
+
+pytestmark = pytest.mark.skipif(
+    not (DECODED / "scores" / ".done").is_file(), reason="the mini recipe has not been run; ./run.sh does it"
+)
+
+
+@pytest.mark.parametrize("name", ["tr_no_dev", "dev", "eval1"])
+def test_kaldi_folders(name):
+    for folder in (ROOT / "data" / name, ROOT / "dump" / "raw" / name):
+        validate_data_dir(folder)
+    assert read_data_dir(ROOT / "data" / name)
+    assert {"bbox.scp", "landmarks.scp", "mel.scp", "video.scp", "utt2num_frames", "utt2spk"} <= {
+        path.name for path in (ROOT / "dump" / "face" / name).iterdir()
+    }
+
+
+def test_sync_correction_found_the_true_offset():
+    """The mini corpus is in step by construction."""
+    for name in ("tr_no_dev", "dev", "eval1"):
+        assert set(read_scp(ROOT / "dump" / "face" / name / "utt2offset").values()) == {"0"}
+
+
+@pytest.mark.parametrize("folder", [TTS, ROOT / "exp" / "syncnet_train_syncnet", WAV2LIP])
+def test_experiment_folders(folder):
+    names = {path.name for path in folder.iterdir()}
+    assert {"config.yaml", "train.log", "checkpoint.pth", "latest.pth", "tensorboard", "images"} <= names
+    for pattern in ("*epoch.pth", "*.best.pth", "*.ave_*best.pth"):
+        assert list(folder.glob(pattern)), pattern
+
+
+def test_voice_decoding():
+    for name in ("dev", "eval1"):
+        folder = next(TTS.glob("decode_*")) / name
+        wavs = read_scp(folder / "wav" / "wav.scp")
+        assert wavs.keys() == read_scp(ROOT / "dump" / "raw" / name / "text").keys()
+        assert {"durations", "speech_shape", "feats_type", "log"} <= {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("kind", ["video", "recorded", "control"])
+def test_videos_are_as_long_as_their_sound(kind):
+    videos = read_scp(DECODED / "eval1" / kind / "video.scp")
+    assert len(videos) == len(read_scp(ROOT / "dump" / "face" / "eval1" / "utt2spk"))
+    spoken = read_scp(next(TTS.glob("decode_*")) / "eval1" / "wav" / "wav.scp")
+    recorded = read_scp(ROOT / "dump" / "face" / "eval1" / "audio.scp")
+    for utt_id, path in videos.items():
+        wav, rate = read_audio(spoken[utt_id] if kind == "video" else recorded[utt_id])
+        frames = sum(1 for _ in read_frames(ROOT / path))
+        sound, sound_rate = read_audio(ROOT / path)
+        assert abs(frames / 25 - len(wav) / rate) <= 0.04
+        assert abs(len(sound) / sound_rate - len(wav) / rate) <= 0.04
+
+
+def test_lips_follow_the_sound():
+    scores = load_scores(DECODED / "scores")
+    generated = column(scores.lips, "recorded", "lip_correlation")
+    control = column(scores.lips, "control", "lip_correlation")
+    assert sum(generated.values()) / len(generated) > sum(control.values()) / len(control) + 0.1
+    # The offset over all clips, against that of the real recordings.
+    for kind in ("recorded", "video"):
+        assert abs(scores.peaks["lag"][kind][0] - scores.peaks["lag"]["real"][0]) <= 1
+
+
+def test_the_typed_sentence():
+    info = probe(WAV2LIP / "say" / "say.mp4")
+    assert info.has_audio and info.duration > 0.5 and info.fps == 25
+    assert (ROOT / "RESULTS.md").read_text().startswith("# Results")
+
+
+def test_second_run_does_nothing():
+    def tree():
+        return {p: p.stat().st_mtime for d in ("data", "dump", "exp") for p in (ROOT / d).rglob("*") if p.is_file()}
+
+    before, began = tree(), time.monotonic()
+    result = subprocess.run([ROOT / "run.sh"], capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert time.monotonic() - began < 20
+    assert "finished" not in result.stdout + result.stderr
+    assert tree() == before
