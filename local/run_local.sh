@@ -90,7 +90,7 @@ stop_jobs() {
     [ -n "${pids}" ] || return 0
     # shellcheck disable=SC2086  # a list of process ids
     kill -TERM ${pids} 2>/dev/null || true
-    for _ in 1 2 3 4 5 6 7 8 9 10; do
+    for _ in {1..20}; do
         # shellcheck disable=SC2086
         kill -0 ${pids} 2>/dev/null || return 0
         sleep 0.2
@@ -113,6 +113,9 @@ trap 'interrupted 143' TERM HUP
 # run_job NUMBER: one job with its log; the exit code goes to a file under ${results}.
 run_job() {
     local number=$1 log_file argument text start code=0 arguments=()
+    # A signal to the whole group must not end this shell before its command: stop_jobs would lose sight
+    # of a command that takes its time to end.
+    trap : INT TERM HUP
     of_job "${number}" "${log_pattern}"
     log_file=${text}
     for argument in "${command[@]}"; do

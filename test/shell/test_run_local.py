@@ -94,16 +94,30 @@ def test_jobs_end_when_the_one_who_started_them_was_killed(root, tmp_path):
     _assert_gone(_job_ids(tmp_path))
 
 
+def test_a_job_that_does_not_listen_ends_too(root, tmp_path):
+    script = "trap '' TERM; echo $$ >ids.JOB; sleep 60; sleep 60"
+    command = [root / "local/run_local.sh", "x.JOB.log", "bash", "-c", script]
+    run = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, start_new_session=True)
+    _wait_for_ids(tmp_path, 1)
+    os.killpg(run.pid, signal.SIGTERM)  # as `timeout` and a terminal do
+    assert run.wait(timeout=20) == 143
+    _assert_gone(_job_ids(tmp_path))
+
+
 def _start(root, tmp_path, *before) -> subprocess.Popen:
     """Start two jobs that write their process ids and those of their children, and sleep."""
     script = "sleep 60 & echo $$ $! >ids.JOB; wait"
     command = [*before, root / "local/run_local.sh", "--max-jobs-run", "2", "JOB=1:2", "x.JOB.log", "bash", "-c", script]
     run = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    _wait_for_ids(tmp_path, 4)
+    return run
+
+
+def _wait_for_ids(tmp_path, number: int) -> None:
     end = time.time() + 10
-    while len(_job_ids(tmp_path)) < 4:
+    while len(_job_ids(tmp_path)) < number:
         assert time.time() < end, "the jobs did not start"
         time.sleep(0.05)
-    return run
 
 
 def _job_ids(tmp_path) -> list[int]:
