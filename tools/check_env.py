@@ -45,7 +45,7 @@ HUB_WEIGHTS = (
     ),
     Weights(
         "FAN landmarks",
-        ("3DFAN4-7835d9f11d.pth.tar"),
+        ("3DFAN4-7835d9f11d.pth.tar",),
         "face_backend face_alignment; dlib places the landmarks instead",
     ),
     Weights(

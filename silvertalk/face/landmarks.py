@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 BACKENDS = ("auto", "face_alignment", "dlib")
-FACE_ALIGNMENT_WEIGHTS = ("s3fd-619a316812.pth", "3DFAN4-4a694010b9.zip")
+FACE_ALIGNMENT_WEIGHTS = ("s3fd-619a316812.pth", "3DFAN4-7835d9f11d.pth.tar", "depth-2a464da4ea.pth.tar")
 
 
 class DlibBackend:
@@ -67,7 +67,7 @@ class FaceAlignmentBackend:
         import face_alignment
 
         self._network = face_alignment.FaceAlignment(
-            face_alignment.LandmarksType.THREE_D, device=device, flip_input=False
+            face_alignment.LandmarksType.THREE_D, device=device, flip_input=False, compile=False
         )
 
     def detect(self, rgb: np.ndarray) -> np.ndarray:

@@ -108,3 +108,27 @@ def test_mask_is_soft():
     mask = lower_face_mask(96)
     assert mask[:48].max() == 0 and mask[70, 48] == 1
     assert np.abs(np.diff(mask, axis=0)).max() < 0.25 and np.abs(np.diff(mask, axis=1)).max() < 0.25
+
+
+def test_face_alignment_is_taken_where_its_weights_are(tmp_path, monkeypatch):
+    from silvertalk.face.landmarks import FACE_ALIGNMENT_WEIGHTS
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    assert choose_backend("auto") == "dlib"
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    for name in FACE_ALIGNMENT_WEIGHTS:
+        (folder / name).touch()
+    assert choose_backend("auto") == "face_alignment"
+
+
+def test_weight_names_are_those_of_the_package():
+    import inspect
+
+    import face_alignment.api
+    from face_alignment.detection.sfd import sfd_detector
+
+    from silvertalk.face.landmarks import FACE_ALIGNMENT_WEIGHTS
+
+    source = inspect.getsource(face_alignment.api) + inspect.getsource(sfd_detector)
+    assert all(name in source for name in FACE_ALIGNMENT_WEIGHTS)
