@@ -97,6 +97,7 @@ stop_jobs() {
     done
     # shellcheck disable=SC2086
     kill -KILL ${pids} 2>/dev/null || true
+    wait 2>/dev/null || true   # without bash's own note on each killed job
 }
 # shellcheck disable=SC2329  # called by the traps
 interrupted() {
