@@ -155,6 +155,10 @@ tts_train() {
             "--${part}_shape_file" "${tts_stats_dir}/${part}/speech_shape"
         )
     done
+    # A voice carries its statistics with it, so that its folder can be used from elsewhere.
+    for part in feats pitch energy; do
+        cp "${tts_stats_dir}/train/${part}_stats.npz" "${tts_exp}/"
+    done
     # Left by tts_check when checkpoint.pth could not be read: weights to start from instead.
     [ ! -f "${tts_exp}/restart.pth" ] || options+=(--init_param "${tts_exp}/restart.pth")
     # A resumed training keeps the log of the earlier one, as ESPnet's launcher does.
@@ -164,9 +168,9 @@ tts_train() {
     ${cuda_cmd} --gpu "${ngpu}" "${tts_exp}/train.log" \
         env OMP_WAIT_POLICY=passive GLIBC_TUNABLES="${tts_malloc}" \
         "${python}" -m espnet2.bin.gan_tts_train --config "${tts_config}" "${options[@]}" \
-        --normalize global_mvn --normalize_conf "stats_file=${tts_stats_dir}/train/feats_stats.npz" \
-        --pitch_normalize global_mvn --pitch_normalize_conf "stats_file=${tts_stats_dir}/train/pitch_stats.npz" \
-        --energy_normalize global_mvn --energy_normalize_conf "stats_file=${tts_stats_dir}/train/energy_stats.npz" \
+        --normalize global_mvn --normalize_conf "stats_file=${tts_exp}/feats_stats.npz" \
+        --pitch_normalize global_mvn --pitch_normalize_conf "stats_file=${tts_exp}/pitch_stats.npz" \
+        --energy_normalize global_mvn --energy_normalize_conf "stats_file=${tts_exp}/energy_stats.npz" \
         --output_dir "${tts_exp}" --resume true --use_tensorboard true \
         --ngpu "${ngpu}" --multiprocessing_distributed true ${tts_train_args}
 }
@@ -198,6 +202,8 @@ tts_decode_set() {
         [ "${jobs}" -ge "${nj}" ] || jobs=${nj}
         [ "${jobs}" -le "${n}" ] || jobs=${n}
         tts_split "${logdir}/all.keys" "${logdir}/keys" "${jobs}"
+        ${train_cmd} "${logdir}/config.log" \
+            "${python}" -m silvertalk.bin.tts_config --exp_dir "${tts_exp}" --out "${logdir}/config.yaml"
         echo "${jobs}" >"${logdir}/jobs.new" && mv "${logdir}/jobs.new" "${logdir}/jobs"
     fi
     jobs=$(<"${logdir}/jobs")
@@ -210,7 +216,7 @@ tts_decode_set() {
         "${logdir}/output.JOB" "${python}" -m espnet2.bin.tts_inference \
         --data_path_and_name_and_type "${dumpdir}/raw/${set}/text,text,text" \
         --key_file "${logdir}/keys.JOB.scp" --model_file "${tts_exp}/${decode_tag}.pth" \
-        --train_config "${tts_exp}/config.yaml" --ngpu 0 --always_fix_seed true
+        --train_config "${logdir}/config.yaml" --ngpu 0 --always_fix_seed true
     tts_merge "${dir}" "${jobs}"
     touch "${dir}/.done"
     log "${dir}: $(wc -l <"${dir}/wav/wav.scp") of $(wc -l <"${dumpdir}/raw/${set}/text") utterances spoken"

@@ -1,7 +1,7 @@
 """The voice: checks around ESPnet's GAN-TTS programs, and text to sound with what they trained."""
 
 from silvertalk.tts.config import check_train_config, load_train_config, min_num_samples
-from silvertalk.tts.experiment import find_checkpoint, repair_experiment
+from silvertalk.tts.experiment import find_checkpoint, repair_experiment, resolve_config
 from silvertalk.tts.synthesizer import Synthesizer
 from silvertalk.tts.text import UnknownCharacterError, find_unknown, normalize_text, read_token_list
 
@@ -16,4 +16,5 @@ __all__ = [
     "normalize_text",
     "read_token_list",
     "repair_experiment",
+    "resolve_config",
 ]

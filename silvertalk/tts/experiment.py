@@ -6,7 +6,11 @@ import shutil
 import zipfile
 from pathlib import Path
 
+import yaml
+
 from silvertalk.utils import atomic_path
+
+NEXT_STEP = "run stages 5 to 7, or name the folder of a trained voice"
 
 
 def find_checkpoint(exp_dir: str | os.PathLike) -> Path:
@@ -20,13 +24,42 @@ def find_checkpoint(exp_dir: str | os.PathLike) -> Path:
     """
     exp_dir = Path(exp_dir)
     if not (exp_dir / "config.yaml").is_file():
-        raise FileNotFoundError(f"no {exp_dir}/config.yaml; run stages 5 to 7, or name a trained voice's folder")
+        raise FileNotFoundError(f"no {exp_dir}/config.yaml; {NEXT_STEP}")
     for pattern in ("train.total_count.ave_5best.pth", "train.total_count.ave*.pth", "*.ave*.pth", "latest.pth"):
         # A link of which the target was removed does not exist.
         found = sorted(path for path in exp_dir.glob(pattern) if path.exists())
         if found:
             return found[-1]
     raise FileNotFoundError(f"{exp_dir} holds no weights (*.ave*.pth or latest.pth); run stage 7")
+
+
+def resolve_config(exp_dir: str | os.PathLike) -> dict:
+    """Read ``config.yaml`` with names of files that hold from any working directory.
+
+    ESPnet stores the names of the statistics (mean and variance of features,
+    pitch and energy) as they were typed, relative to the recipe's folder.
+
+    Args:
+        exp_dir: Experiment folder. The statistics are looked for in it first,
+            so that it can be moved alone.
+
+    Raises:
+        FileNotFoundError: ``config.yaml`` or a statistics file is missing.
+    """
+    exp_dir = Path(exp_dir).absolute()
+    if not (exp_dir / "config.yaml").is_file():
+        raise FileNotFoundError(f"no {exp_dir}/config.yaml; {NEXT_STEP}")
+    config = yaml.safe_load((exp_dir / "config.yaml").read_text(encoding="utf-8"))
+    for name in ("normalize_conf", "pitch_normalize_conf", "energy_normalize_conf"):
+        stored = (config.get(name) or {}).get("stats_file")
+        if stored is None:
+            continue
+        places = [exp_dir / Path(stored).name, Path(stored), *(parent / stored for parent in exp_dir.parents)]
+        found = next((place for place in places if place.is_file()), None)
+        if found is None:
+            raise FileNotFoundError(f"no {exp_dir}/{Path(stored).name}, which {exp_dir}/config.yaml names; copy it there")
+        config[name]["stats_file"] = str(found.absolute())
+    return config
 
 
 def repair_experiment(exp_dir: str | os.PathLike) -> None:

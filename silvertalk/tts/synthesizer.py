@@ -4,11 +4,13 @@ import contextlib
 import io
 import logging
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
+import yaml
 
-from silvertalk.tts.experiment import find_checkpoint
+from silvertalk.tts.experiment import find_checkpoint, resolve_config
 from silvertalk.tts.text import UnknownCharacterError, describe_unknown, find_unknown, normalize_text
 
 
@@ -49,7 +51,7 @@ class Synthesizer:
         checkpoint = Path(checkpoint) if checkpoint else find_checkpoint(exp_dir)
         if not checkpoint.exists():
             raise FileNotFoundError(f"no {checkpoint}; run stage 7")
-        text2speech = _load(Path(exp_dir) / "config.yaml", checkpoint, device)
+        text2speech = _load(resolve_config(exp_dir), checkpoint, device)
         arguments = text2speech.train_args
         characters = arguments.token_type == "char" and arguments.cleaner is None
         return cls(text2speech, list(arguments.token_list) if characters else None)
@@ -84,7 +86,7 @@ class Synthesizer:
         return np.clip(wav.cpu().numpy().astype(np.float32), -1.0, 1.0), self.sampling_rate
 
 
-def _load(config: Path, checkpoint: Path, device: str):
+def _load(config: dict, checkpoint: Path, device: str):
     """Build the model without the chatter of ESPnet's imports.
 
     ESPnet imports its English g2p whether it is used or not, which looks for
@@ -96,9 +98,9 @@ def _load(config: Path, checkpoint: Path, device: str):
         with contextlib.redirect_stderr(chatter), contextlib.redirect_stdout(chatter):
             from espnet2.bin.tts_inference import Text2Speech
         logging.getLogger().setLevel(max(root_level, logging.WARNING))  # ESPnet logs the whole network
-        return Text2Speech(
-            train_config=str(config), model_file=str(checkpoint), device=device, always_fix_seed=True
-        )
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+            return Text2Speech(f"{folder}/config.yaml", str(checkpoint), device=device, always_fix_seed=True)
     finally:
         logging.getLogger().setLevel(root_level)
         logging.debug("while ESPnet was loaded: %s", chatter.getvalue())

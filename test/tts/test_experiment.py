@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from silvertalk.tts import find_checkpoint, repair_experiment
+from silvertalk.tts import find_checkpoint, repair_experiment, resolve_config
 
 
 def test_averages_come_before_the_latest(tmp_path):
@@ -22,6 +22,21 @@ def test_a_link_without_target_is_no_checkpoint(tmp_path):
     (tmp_path / "valid.loss.ave.pth").symlink_to("gone.pth")
     (tmp_path / "latest.pth").touch()
     assert find_checkpoint(tmp_path).name == "latest.pth"
+
+
+def test_statistics_are_found_wherever_the_voice_is_used_from(tmp_path, monkeypatch):
+    exp_dir = tmp_path / "recipe/exp/tts"
+    stats = tmp_path / "recipe/exp/stats/feats_stats.npz"
+    exp_dir.mkdir(parents=True)
+    stats.parent.mkdir()
+    (exp_dir / "config.yaml").write_text("normalize_conf: {stats_file: exp/stats/feats_stats.npz}\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match="feats_stats.npz"):
+        resolve_config("recipe/exp/tts")
+    stats.touch()
+    assert resolve_config("recipe/exp/tts")["normalize_conf"]["stats_file"] == str(stats)
+    (exp_dir / "feats_stats.npz").touch()
+    assert resolve_config("recipe/exp/tts")["normalize_conf"]["stats_file"] == str(exp_dir / "feats_stats.npz")
 
 
 @pytest.fixture
