@@ -4,7 +4,6 @@ A sample is a pure function of (seed, index), so a resumed training sees what
 an uninterrupted one would have seen, whatever the number of loader processes.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 import numpy as np
@@ -44,26 +43,18 @@ class EpochSampler(Sampler):
 
 
 class _WindowDataset(Dataset):
-    """Random windows, balanced over speakers."""
+    """Random windows, every clip equally often."""
 
     def __init__(self, clips: list[FaceClip], img_size: int, seed: int, augment: bool = False):
-        self.img_size, self.seed, self.augment = img_size, seed, augment
-        by_speaker = defaultdict(list)
-        for clip in clips:
-            by_speaker[clip.spk].append(clip)
-        self.by_speaker = [by_speaker[spk] for spk in sorted(by_speaker)]
-        sizes = np.array([len(own) for own in self.by_speaker], float)
-        # Square root: a speaker with few clips is seen more often, but not so often that they are learnt by heart.
-        self.speaker_share = np.sqrt(sizes) / np.sqrt(sizes).sum()
+        self.clips, self.img_size, self.seed, self.augment = clips, img_size, seed, augment
 
     def __len__(self) -> int:
-        return sum(len(own) for own in self.by_speaker)
+        return len(self.clips)
 
     def _draw(self, index: int) -> tuple[np.random.Generator, FaceClip, int, int]:
         """Draw a clip, the first frame of its window, and of another window that shares no frame with it."""
         rng = np.random.default_rng((self.seed, index))
-        own = self.by_speaker[rng.choice(len(self.by_speaker), p=self.speaker_share)]
-        clip = own[rng.integers(len(own))]
+        clip = self.clips[rng.integers(len(self.clips))]
         last = clip.num_frames - SYNCNET_T
         first = int(rng.integers(last + 1))
         others = [n for n in range(last + 1) if abs(n - first) >= SYNCNET_T]
@@ -95,29 +86,34 @@ class SyncNetDataset(_WindowDataset):
 
 
 class Wav2LipDataset(_WindowDataset):
-    """Windows for the generator.
+    """Windows of T frames for the generator.
 
     Frame n is paired with the mel window that starts at frame n, as at
     inference. (The published training pairs it with frame n - 1, so its
     networks are used one frame away from where they were trained.)
 
+    Args:
+        num_frames: T; the sync loss needs 5, L1 alone learns faster from single frames of many clips.
+
     Items:
-        mels: float32 (5, 1, 80, 16), a window per frame.
-        sync_mel: float32 (1, 80, 16), the window of the first frame, for the expert.
-        face: float32 (6, 5, 96, 96): masked target, then the reference, BGR in [0, 1].
-        target: float32 (3, 5, 96, 96).
+        mels: float32 (T, 1, 80, 16), a window per frame; the first is also the expert's.
+        face: float32 (6, T, 96, 96): masked target, then the reference, BGR in [0, 1].
+        target: float32 (3, T, 96, 96).
     """
+
+    def __init__(self, *args, num_frames: int = SYNCNET_T, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.num_frames = num_frames
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         rng, clip, first, other = self._draw(index)
-        target = clip.frames(first, SYNCNET_T, self.img_size)
-        reference = clip.frames(other, SYNCNET_T, self.img_size)
+        target = clip.frames(first, self.num_frames, self.img_size)
+        reference = clip.frames(other, self.num_frames, self.img_size)
         if self.augment and rng.random() < 0.5:
             target, reference = target[..., ::-1], reference[..., ::-1]
-        mels = [clip.mel_window(mel_start(first + k, FPS), MEL_STEP_SIZE) for k in range(SYNCNET_T)]
+        mels = [clip.mel_window(mel_start(first + k, FPS), MEL_STEP_SIZE) for k in range(self.num_frames)]
         return {
             "mels": torch.from_numpy(np.stack(mels)),
-            "sync_mel": torch.from_numpy(mels[0]),
             "face": torch.from_numpy(np.concatenate([mask_lower_half(target), reference])),
             "target": torch.from_numpy(target.copy()),
         }

@@ -36,3 +36,23 @@ def sync_loss(expert: torch.nn.Module, mel: torch.Tensor, frames: torch.Tensor) 
     """
     audio, face = expert(mel, stack_window(frames))
     return cosine_bce(audio, face, torch.ones(len(mel), device=mel.device))
+
+
+def weighted_l1(generated: torch.Tensor, target: torch.Tensor, mouth_weight: float) -> torch.Tensor:
+    """L1 distance in which the mouth counts more (1 everywhere: equation 3 of the paper).
+
+    The face box is the same part of every face, so the mouth's place in it is
+    fixed: rows 0.55 to 0.9, columns 0.25 to 0.75.
+
+    Args:
+        generated: (B, 3, T, H, W) in [0, 1].
+        target: The same shape.
+        mouth_weight: Weight of a mouth pixel against any other.
+
+    Returns:
+        Scalar, the weighted mean.
+    """
+    height, width = target.shape[-2:]
+    weights = torch.ones(height, width, device=target.device)
+    weights[int(0.55 * height) : int(0.9 * height), width // 4 : 3 * width // 4] = mouth_weight
+    return ((generated.float() - target).abs() * weights).mean() / weights.mean()

@@ -9,7 +9,6 @@ import cv2
 import lightning
 import numpy as np
 import torch
-from torch.nn import functional
 from torch.utils.data import DataLoader
 
 from silvertalk import __version__
@@ -18,8 +17,8 @@ from silvertalk.utils import atomic_path
 from silvertalk.utils.training import TrainerOptions, find_weights, fit, load_config, resolved, save_config
 from silvertalk.wav2lip.checkpoint import load_checkpoint, save_checkpoint
 from silvertalk.wav2lip.dataset import MIN_CLIP_FRAMES, EpochSampler, SyncNetDataset, Wav2LipDataset
-from silvertalk.wav2lip.losses import cosine_bce, sync_loss
-from silvertalk.wav2lip.networks import SyncNet, Wav2Lip
+from silvertalk.wav2lip.losses import cosine_bce, sync_loss, weighted_l1
+from silvertalk.wav2lip.networks import SYNCNET_T, SyncNet, Wav2Lip
 
 NETWORKS = {"syncnet": SyncNet, "wav2lip": Wav2Lip}
 CHANCE = 0.693  # cross entropy of a guess
@@ -37,7 +36,8 @@ class NetworkOptions:
 class DataOptions:
     """How samples are read."""
 
-    batch_size: int = 16  # windows of five frames
+    batch_size: int = 16  # windows
+    num_frames: int = 5  # frames of a window in generator training; the sync loss needs 5
     num_workers: int = 2  # loader processes
 
 
@@ -48,14 +48,16 @@ class OptimOptions:
     lr: float = 1e-4
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
+    final_lr: float | None = None  # reached along a cosine at the end of the training; null: constant, as published
 
 
 @dataclass
-class SyncOptions:
-    """When and how much the expert's judgement counts."""
+class LossOptions:
+    """What the generator is judged by."""
 
-    weight: float = 0.03  # of the sync loss once it is switched on; the rest is L1
-    start_below: float = 0.75  # switched on when the validation sync loss falls below this
+    mouth_weight: float = 1.0  # of a mouth pixel against any other in the L1 distance
+    sync_weight: float = 0.03  # of the expert's judgement once it is switched on; the rest is L1; 0: never
+    sync_below: float = 0.75  # switched on when the validation sync loss falls below this
 
 
 def load_network(exp_dir: str | os.PathLike) -> torch.nn.Module:
@@ -85,10 +87,16 @@ class _Training(lightning.LightningModule):
         self.optim = optim
 
     def configure_optimizers(self):
-        """Adam."""
-        return torch.optim.Adam(
-            self.network.parameters(), self.optim.lr, tuple(self.optim.betas), weight_decay=self.optim.weight_decay
+        """Adam, with a falling learning rate where one is asked for."""
+        lr, final = self.optim.lr, self.optim.final_lr
+        adam = torch.optim.Adam(
+            self.network.parameters(), lr, tuple(self.optim.betas), weight_decay=self.optim.weight_decay
         )
+        if final is None:
+            return adam
+        steps = self.trainer.estimated_stepping_batches
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps, eta_min=final)
+        return {"optimizer": adam, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def save_weights(self, path: Path, step: int, epoch: int) -> None:
         """Write the network in the published layout."""
@@ -138,11 +146,11 @@ class SyncNetTraining(_Training):
 class Wav2LipTraining(_Training):
     """The generator learns the picture (L1) and, once it is near, the expert's judgement."""
 
-    def __init__(self, network, optim: OptimOptions, expert: SyncNet | None, sync: SyncOptions, images_dir: Path):
+    def __init__(self, network, optim: OptimOptions, expert: SyncNet | None, loss: LossOptions, images_dir: Path):
         super().__init__(network, optim)
         # In a list, so that the frozen expert is neither trained nor saved with the generator.
         self._expert = [] if expert is None else [expert.eval().requires_grad_(False)]
-        self.sync = sync
+        self.loss = loss
         self.images_dir = images_dir
         self.register_buffer("sync_weight", torch.zeros(()))  # saved, so that a resumed run goes on with it
 
@@ -152,9 +160,9 @@ class Wav2LipTraining(_Training):
             expert.to(self.device)
 
     def _losses(self, batch: dict, generated: torch.Tensor) -> dict[str, torch.Tensor]:
-        values = {"l1": functional.l1_loss(generated.float(), batch["target"])}
+        values = {"l1": weighted_l1(generated, batch["target"], self.loss.mouth_weight)}
         if self._expert and (self.sync_weight > 0 or not self.training):
-            values["sync"] = sync_loss(self._expert[0], batch["sync_mel"], generated)
+            values["sync"] = sync_loss(self._expert[0], batch["mels"][:, 0], generated)
         return values
 
     def training_step(self, batch, index):
@@ -170,7 +178,7 @@ class Wav2LipTraining(_Training):
         generated = self.network(batch["mels"], batch["face"])
         values = self._losses(batch, generated)
         # A fixed mixture, so that epochs before and after the switch can be compared.
-        loss = (1 - self.sync.weight) * values["l1"] + self.sync.weight * values.get("sync", 0.0)
+        loss = (1 - self.loss.sync_weight) * values["l1"] + self.loss.sync_weight * values.get("sync", 0.0)
         self._log("valid", {"loss": loss, **values}, len(batch["target"]))
         if index == 0 and self.trainer.is_global_zero:
             self._draw(batch, generated)
@@ -178,9 +186,9 @@ class Wav2LipTraining(_Training):
     def on_validation_epoch_end(self) -> None:
         """Switch the sync loss on when the generator is ready for it."""
         value = self.trainer.callback_metrics.get("valid/sync")
-        if value is not None and self.sync_weight == 0 and value < self.sync.start_below:
-            self.sync_weight.fill_(self.sync.weight)
-            logging.info("sync loss switched on (validation %.3f < %.2f)", value, self.sync.start_below)
+        if value is not None and self.sync_weight < self.loss.sync_weight and value < self.loss.sync_below:
+            self.sync_weight.fill_(self.loss.sync_weight)
+            logging.info("sync loss counts from now on (validation %.3f < %.2f)", value, self.loss.sync_below)
 
     def _draw(self, batch: dict, generated: torch.Tensor) -> None:
         """Save rows of input, reference, result and target, first frames of up to four samples."""
@@ -197,9 +205,9 @@ class Wav2LipTraining(_Training):
         )
 
 
-def _loaders(dataset_class, train_dir, valid_dir, img_size: int, data: DataOptions, trainer: TrainerOptions):
+def _loaders(dataset_class, train_dir, valid_dir, img_size: int, data: DataOptions, trainer: TrainerOptions, **more):
     """Make the two loaders; validation always sees the same samples."""
-    train = dataset_class(load_face_clips(train_dir, MIN_CLIP_FRAMES), img_size, trainer.seed, augment=True)
+    train = dataset_class(load_face_clips(train_dir, MIN_CLIP_FRAMES), img_size, trainer.seed, augment=True, **more)
     valid = dataset_class(load_face_clips(valid_dir, MIN_CLIP_FRAMES), img_size, trainer.seed + 1)
     per_epoch = data.batch_size * trainer.num_iters_per_epoch * trainer.accum_grad
     common = {
@@ -251,7 +259,7 @@ def train_wav2lip(
     model: NetworkOptions = NetworkOptions(),
     data: DataOptions = DataOptions(),
     optim: OptimOptions = OptimOptions(),
-    sync: SyncOptions = SyncOptions(),
+    loss: LossOptions = LossOptions(),
     trainer: TrainerOptions = TrainerOptions(),
 ) -> None:
     """Train the Wav2Lip generator.
@@ -264,9 +272,13 @@ def train_wav2lip(
         model: Size of the network.
         data: How samples are read.
         optim: The optimiser.
-        sync: When and how much the expert's judgement counts.
+        loss: What the generator is judged by.
         trainer: Length, precision, devices.
     """
+    if loss.sync_weight > 0 and data.num_frames != SYNCNET_T:
+        raise ValueError(
+            f"the sync loss needs data.num_frames {SYNCNET_T}, not {data.num_frames}; or set loss.sync_weight 0"
+        )
     lightning.seed_everything(trainer.seed, verbose=False)
     expert = load_network(syncnet_exp) if syncnet_exp else None
     if expert is not None and expert.img_size != model.img_size:
@@ -277,9 +289,9 @@ def train_wav2lip(
             "task": "wav2lip",
             "version": __version__,
             "syncnet_exp": syncnet_exp,
-            **resolved(model=model, data=data, optim=optim, sync=sync, trainer=trainer),
+            **resolved(model=model, data=data, optim=optim, loss=loss, trainer=trainer),
         },
     )
-    module = Wav2LipTraining(Wav2Lip(model.img_size, model.width), optim, expert, sync, Path(exp_dir) / "images")
-    loaders = _loaders(Wav2LipDataset, train_dir, valid_dir, model.img_size, data, trainer)
+    module = Wav2LipTraining(Wav2Lip(model.img_size, model.width), optim, expert, loss, Path(exp_dir) / "images")
+    loaders = _loaders(Wav2LipDataset, train_dir, valid_dir, model.img_size, data, trainer, num_frames=data.num_frames)
     fit(module, *loaders, exp_dir, trainer, module.save_weights)
