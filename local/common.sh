@@ -272,11 +272,15 @@ stage_begin() {
 # so that jobs left over from a killed run and a new run never write the same output.
 lock_stage() {
     local folder=${2%/*} message free
-    message=$(mkdir -p "${folder}" 2>&1 && touch "$2" 2>&1) \
-        || die "cannot write in ${PWD}/${folder#"${PWD}"/} (${message}); choose another --workdir"
+    message=$(mkdir -p "${folder}" 2>&1) \
+        || die "cannot make ${PWD}/${folder#"${PWD}"/} (${message}); choose another --workdir"
     free=$(df -Pm "${folder}" | awk 'NR == 2 {print $4}')
-    [ "${free}" -ge "${min_free_mb}" ] \
-        || die "only ${free} MB free for ${folder}; free at least ${min_free_mb} MB or choose another --workdir"
+    if [ "${free}" -lt "${min_free_mb}" ]; then
+        rmdir "${folder}" 2>/dev/null || true
+        die "only ${free} MB free for ${folder}; free at least ${min_free_mb} MB or choose another --workdir"
+    fi
+    message=$(touch "$2" 2>&1) \
+        || die "cannot write in ${PWD}/${folder#"${PWD}"/} (${message}); choose another --workdir"
     exec 9>>"$2"
     flock -n 9 && return 0
     log "Stage $1: waits for jobs of an earlier run that still work in ${folder}"

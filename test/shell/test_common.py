@@ -186,7 +186,7 @@ def test_an_unwritable_folder_is_named(recipe):
     # Nobody, root included, can make files in /proc.
     result = recipe("--model", "/dev/stdin", WORK="/proc/self")
     assert result.returncode == 1
-    assert "cannot write in /proc/" in result.stdout and "--workdir" in result.stdout
+    assert "cannot make /proc/" in result.stdout and "--workdir" in result.stdout
 
 
 def test_a_full_disk_is_named(recipe, tmp_path):
@@ -197,7 +197,7 @@ def test_a_full_disk_is_named(recipe, tmp_path):
     result = recipe(PATH=f"{tools}:{os.environ['PATH']}")
     assert result.returncode == 1
     assert "only 1 MB free" in result.stdout
-    assert not (tmp_path / "data/x").exists()
+    assert not (tmp_path / "data").exists()
 
 
 def test_two_runs_do_not_share_a_stage(recipe, tmp_path, root):
