@@ -75,7 +75,11 @@ class Workers:
     def aggregate_stats_dirs(self, output_dir, **_):
         for part in ("train", "valid"):
             write(output_dir / part / "text_shape", {"a": "1"})
-            (output_dir / part / "feats_stats.npz").write_text("stats")
+            for name in ("feats", "pitch", "energy"):
+                (output_dir / part / f"{name}_stats.npz").write_text("stats")
+
+    def tts_config(self, exp_dir, out):
+        out.write_text((exp_dir / "config.yaml").read_text())
 
     def tts_inference(self, output_dir, key_file, **_):
         for key in read(key_file):
