@@ -40,7 +40,8 @@ def decode_set(
     spoken = read_scp(wav_scp) if wav_scp else {}
     utt_ids = list(tables["audio.scp"])
     for utt_id in progress(shard(utt_ids, job, num_jobs), desc=f"videos {job}"):
-        other = utt_ids[(utt_ids.index(utt_id) + 1) % len(utt_ids)]
+        # Neighbours in a sorted list often begin with the same words; the clip half a list away does not.
+        other = utt_ids[(utt_ids.index(utt_id) + len(utt_ids) // 2) % len(utt_ids)]
         sounds = {"recorded": (utt_id, tables["audio.scp"][utt_id]), "control": (other, tables["audio.scp"][other])}
         if utt_id in spoken:
             sounds["video"] = (utt_id, spoken[utt_id])
