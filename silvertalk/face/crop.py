@@ -7,6 +7,8 @@ import numpy as np
 
 # Soft rim of the pasted region, as a share of the crop's side.
 FEATHER = 0.08
+# Half axes of the pasted ellipse, as shares of the crop's side.
+MASK_HALF_WIDTH, MASK_HALF_HEIGHT = 0.4, 0.48
 
 
 def _corners(bbox: np.ndarray) -> tuple[int, int, int, int]:
@@ -67,8 +69,9 @@ def paste_face(frame: np.ndarray, bbox: np.ndarray, face: np.ndarray) -> np.ndar
 def lower_face_mask(size: int) -> np.ndarray:
     """Weights of the generated picture: 1 around mouth and chin, 0 at the rim.
 
-    An upright ellipse cut at the nose, both with soft edges, because the
-    corners of the box show background, which no sound should move.
+    An upright ellipse cut at the nose, both with soft edges. It ends where
+    cheeks and jaw end in an average face: beyond lies background, which no
+    sound should move and which the generator draws softly.
 
     Args:
         size: Side of the face picture, pixels.
@@ -77,7 +80,7 @@ def lower_face_mask(size: int) -> np.ndarray:
         float32 (size, size) in [0, 1].
     """
     y, x = (np.mgrid[:size, :size] + 0.5) / size
-    radius = np.hypot((x - 0.5) / 0.5, (y - 0.5) / 0.5)
+    radius = np.hypot((x - 0.5) / MASK_HALF_WIDTH, (y - 0.5) / MASK_HALF_HEIGHT)
     ellipse = np.clip((1 - radius) / (2 * FEATHER), 0, 1)
     below_nose = np.clip((y - 0.5) / FEATHER, 0, 1)
     smooth = ellipse * below_nose
