@@ -44,6 +44,7 @@ hop_length=256              # points
 audio_format=flac           # flac or wav
 face_backend=auto           # auto, face_alignment or dlib
 face_size=96                # side of the stored face, pixels
+sync_group=spk              # one audio-video offset per spk, per utt (long or mixed recordings), or none
 token_type=char             # char or phn
 cleaner=none                # ESPnet's text cleaner
 g2p=none                    # ESPnet's grapheme-to-phoneme converter, for phn
@@ -136,7 +137,7 @@ fi
 
 filter_marker=${dumpdir}/raw/.done
 if stage_begin 4 "${dumpdir}/{raw,face}/org -> ${dumpdir}/{raw,face}" marker="${filter_marker}" \
-        reads=2:"${audio_marker}" reads=3:"${face_marker}" options="min_wav_duration max_wav_duration" \
+        reads=2:"${audio_marker}" reads=3:"${face_marker}" options="min_wav_duration max_wav_duration sync_group" \
         output="${dumpdir}/raw/tr_no_dev" output="${dumpdir}/raw/dev" output="${dumpdir}/face/tr_no_dev" \
         output="${dumpdir}/face/dev" output="${dumpdir}/face/eval1"; then
     for set in ${sets}; do

@@ -112,7 +112,8 @@ filter_set() {
     if [ "${has_video}" = true ]; then
         out=${dumpdir}/face/${set}
         ${train_cmd} "${out}/log/sync_filter.log" \
-            "${python}" -m silvertalk.bin.sync_filter --org_dir "${dumpdir}/face/org/${set}" --out_dir "${out}"
+            "${python}" -m silvertalk.bin.sync_filter --org_dir "${dumpdir}/face/org/${set}" --out_dir "${out}" \
+            --sync_group "${sync_group}"
         show_skipped "${out}/dropped.tsv"
         log "${out}: $(wc -l <"${out}/video.scp") utterances"
     fi
