@@ -94,6 +94,10 @@ class Wav2LipDataset(_WindowDataset):
 
     Args:
         num_frames: T; the sync loss needs 5, L1 alone learns faster from single frames of many clips.
+        upper_jitter: Largest number of frames by which the visible upper half
+            is earlier or later than the mouth that is to be drawn. Cheeks and
+            nose move with the mouth; a generator that sees them of the same
+            instant reads the mouth off them instead of listening.
 
     Items:
         mels: float32 (T, 1, 80, 16), a window per frame; the first is also the expert's.
@@ -101,13 +105,18 @@ class Wav2LipDataset(_WindowDataset):
         target: float32 (3, T, 96, 96).
     """
 
-    def __init__(self, *args, num_frames: int = SYNCNET_T, **kwargs):
+    def __init__(self, *args, num_frames: int = SYNCNET_T, upper_jitter: int = 0, **kwargs):
         super().__init__(*args, **kwargs)
-        self.num_frames = num_frames
+        self.num_frames, self.upper_jitter = num_frames, upper_jitter
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         rng, clip, first, other = self._draw(index)
         target = clip.frames(first, self.num_frames, self.img_size)
+        if self.augment and self.upper_jitter:
+            shifted = first + rng.integers(-self.upper_jitter, self.upper_jitter + 1)
+            shifted = int(np.clip(shifted, 0, clip.num_frames - self.num_frames))
+            half = self.img_size // 2
+            target[..., :half, :] = clip.frames(shifted, self.num_frames, self.img_size)[..., :half, :]
         reference = clip.frames(other, self.num_frames, self.img_size)
         if self.augment and rng.random() < 0.5:
             target, reference = target[..., ::-1], reference[..., ::-1]

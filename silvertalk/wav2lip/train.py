@@ -38,6 +38,7 @@ class DataOptions:
 
     batch_size: int = 16  # windows
     num_frames: int = 5  # frames of a window in generator training; the sync loss needs 5
+    upper_jitter: int = 0  # frames by which the visible upper half may be early or late in generator training
     num_workers: int = 2  # loader processes
 
 
