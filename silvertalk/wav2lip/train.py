@@ -294,5 +294,6 @@ def train_wav2lip(
         },
     )
     module = Wav2LipTraining(Wav2Lip(model.img_size, model.width), optim, expert, loss, Path(exp_dir) / "images")
-    loaders = _loaders(Wav2LipDataset, train_dir, valid_dir, model.img_size, data, trainer, num_frames=data.num_frames)
+    windows = {"num_frames": data.num_frames, "upper_jitter": data.upper_jitter}
+    loaders = _loaders(Wav2LipDataset, train_dir, valid_dir, model.img_size, data, trainer, **windows)
     fit(module, *loaders, exp_dir, trainer, module.save_weights)
