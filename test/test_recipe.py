@@ -49,7 +49,7 @@ def test_voice_decoding():
         folder = next(TTS.glob("decode_*")) / name
         wavs = read_scp(folder / "wav" / "wav.scp")
         assert wavs.keys() == read_scp(ROOT / "dump" / "raw" / name / "text").keys()
-        assert {"durations", "speech_shape", "feats_type", "log"} <= {path.name for path in folder.iterdir()}
+        assert {"wav", "durations", "feats_type", "log"} <= {path.name for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize("kind", ["video", "recorded", "control"])

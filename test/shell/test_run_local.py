@@ -1,5 +1,6 @@
 """The job runner: Kaldi's contract, failures and kills."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -107,8 +108,20 @@ def test_a_job_that_does_not_listen_ends_too(root, tmp_path):
 def _start(root, tmp_path, *before) -> subprocess.Popen:
     """Start two jobs that write their process ids and those of their children, and sleep."""
     script = "sleep 60 & echo $$ $! >ids.JOB; wait"
-    command = [*before, root / "local/run_local.sh", "--max-jobs-run", "2", "JOB=1:2", "x.JOB.log", "bash", "-c", script]
-    run = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    command = [
+        *before,
+        root / "local/run_local.sh",
+        "--max-jobs-run",
+        "2",
+        "JOB=1:2",
+        "x.JOB.log",
+        "bash",
+        "-c",
+        script,
+    ]
+    # A test run in the background of a shell inherits a SIGINT that is ignored.
+    heed_interrupts = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    run = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, preexec_fn=heed_interrupts)
     _wait_for_ids(tmp_path, 4)
     return run
 
