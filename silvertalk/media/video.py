@@ -240,10 +240,15 @@ class VideoWriter:
         self._stream = None
         self._sound_done = 0  # samples already encoded
         self.num_frames = 0
-        self._atomic = atomic_path(path)
+        self._path, self._atomic = path, atomic_path(path)
 
     def __enter__(self):
-        self._container = av.open(str(self._atomic.__enter__()), "w")
+        temporary = self._atomic.__enter__()
+        try:
+            temporary.touch()  # FFmpeg opens the file only with the first frame, when minutes may have passed
+        except OSError as error:
+            raise OSError(f"cannot write {self._path} ({error.strerror}); choose another folder") from error
+        self._container = av.open(str(temporary), "w")
         return self
 
     def __exit__(self, kind, error, traceback):

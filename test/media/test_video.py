@@ -130,3 +130,10 @@ def test_failed_writing_leaves_nothing(tmp_path):
     with pytest.raises(RuntimeError, match="no frame"), VideoWriter(tmp_path / "b.mp4", 25):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_folder_that_cannot_be_written_is_named():
+    from silvertalk.media import VideoWriter
+
+    with pytest.raises(OSError, match="cannot write /proc/out.mp4"), VideoWriter("/proc/out.mp4", 25):
+        pass
