@@ -70,6 +70,14 @@ def grid_clip():
     return write
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory):
+    """Tests neither find nor leave anything in the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SILVERTALK_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 GOLDENS = Path(__file__).parent / "goldens" / "wav2lip"
 
 

@@ -7,6 +7,7 @@ environment. Ends with code 1 only when something required is missing.
 """
 
 import argparse
+import fnmatch
 import importlib.metadata
 import os
 import re
@@ -32,7 +33,7 @@ class Weights(NamedTuple):
     """A file that cannot be redistributed or is large, and is never required."""
 
     title: str
-    names: tuple[str, ...]  # any of these file names will do
+    names: tuple[str, ...]  # any of these file names will do; one with * in lower case, at any depth of the folder
     disables: str  # what does not work, or works differently, without it
 
 
@@ -64,6 +65,29 @@ USER_WEIGHTS = (
         "published SyncNet expert",
         ("lipsync_expert.pth",),
         "training against the published expert; stage 9 trains one",
+    ),
+    Weights(
+        "GFPGAN",
+        ("gfpgan*.pth", "gfpgan*.ckpt", "gfpgan*.safetensors"),
+        "quality enhanced by GFPGAN; improved works without it",
+    ),
+    Weights(
+        "RestoreFormer",
+        ("restoreformer*.pth", "restoreformer*.ckpt", "restoreformer*.safetensors"),
+        "quality enhanced by RestoreFormer; improved works without it",
+    ),
+    Weights(
+        "CodeFormer",
+        ("codeformer*.pth", "codeformer*.ckpt", "codeformer*.safetensors"),
+        "quality enhanced by CodeFormer (needs spandrel_extra_arches, too; non-commercial)",
+    ),
+    Weights(
+        "face parsing (ONNX)",
+        (
+            *("*parsing*.onnx", "*bisenet*.onnx", "*face_parser*.onnx", "*faceparser*.onnx"),
+            *("resnet34.onnx", "resnet18.onnx"),
+        ),
+        "masks that spare hands and hair before the mouth; landmarks draw them instead",
     ),
 )
 
@@ -152,15 +176,25 @@ def gpu_lines() -> Iterator[tuple[str, str, str]]:
         yield "GPU", "none", "training at full size; the mini configurations train on the CPU"
 
 
+def files_named(folder: Path, names: tuple[str, ...]) -> Iterator[Path]:
+    """Files of a folder with one of these names, or at any depth of it with one that fits a pattern."""
+    for name in names:
+        if "*" in name:
+            files = (path for path in sorted(folder.rglob("*")) if fnmatch.fnmatch(path.name.lower(), name))
+        else:
+            files = iter([folder / name])
+        yield from (path for path in files if path.is_file())
+
+
 def weights_lines() -> Iterator[tuple[str, str, str]]:
     """The optional files, each with what its absence means."""
     hub = Path(os.environ.get("TORCH_HOME", Path.home() / ".cache/torch")) / "hub/checkpoints"
     own = Path(os.environ.get("SILVERTALK_WEIGHTS", ROOT / "downloads/weights"))
     for folder, group in ((hub, HUB_WEIGHTS), (own, USER_WEIGHTS)):
         for weights in group:
-            present = [name for name in weights.names if (folder / name).is_file()]
+            present = next(files_named(folder, weights.names), None)
             if present:
-                yield weights.title, "present", str(folder / present[0])
+                yield weights.title, "present", str(present)
             else:
                 yield weights.title, "missing", f"{weights.disables} (looked for {weights.names[0]} in {folder})"
 

@@ -31,7 +31,7 @@ def score_lips(
     """
     expert = None
     if syncnet_exp:
-        from silvertalk.wav2lip.train import load_network
+        from silvertalk.wav2lip.checkpoint import load_network
 
         expert = load_network(syncnet_exp)
     else:

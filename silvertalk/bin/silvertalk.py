@@ -1,9 +1,11 @@
 """The ``silvertalk`` command."""
 
+import contextlib
 import logging
 import sys
 
 from silvertalk.utils.cli import make_parser, run_subcommand
+from silvertalk.wav2lip.options import RenderOptions
 
 
 def say(
@@ -14,55 +16,197 @@ def say(
     tts_exp: str | None = None,
     wav2lip_exp: str | None = None,
     face_backend: str = "auto",
-    device: str = "cpu",
+    device: str = "auto",
+    engine: str = "auto",
+    precision: str = "auto",
+    stream: bool = False,
+    **options,
 ) -> None:
     """Make a face say a text.
 
     Args:
         text: What to say.
-        face: Video or photo of a face.
-        out: The mp4 to write.
+        face: Video, photo, folder of pictures or avatar.
+        out: The mp4 to write; - for standard output.
         expdir: Folder of experiments; the newest voice and generator in it are used.
         tts_exp: Folder of the voice, instead.
-        wav2lip_exp: Folder of the generator, instead.
+        wav2lip_exp: Folder of the generator, or a published checkpoint, instead.
         face_backend: auto, dlib or face_alignment.
-        device: cpu or cuda.
+        device: auto, cpu or cuda.
+        engine: What runs the generator: auto, torch, openvino or onnxruntime.
+        precision: auto, fp32, bf16 or fp16.
+        stream: Write fragmented mp4, which can be played while it grows.
+        **options: How to render.
     """
     from silvertalk.pipeline import TalkingFace
 
-    result = TalkingFace.from_exp(expdir, tts_exp, wav2lip_exp, face_backend, device).say(text, face, out)
-    logging.info("%s: %.2f s at %g fps", result.out, result.num_frames / result.fps, result.fps)
+    render = RenderOptions(**options)
+    talking_face = TalkingFace.from_exp(
+        expdir, tts_exp, wav2lip_exp, backend=face_backend, device=device, engine=engine, precision=precision
+    )
+    with _target(out, stream) as target:
+        _report(talking_face.say(text, face, target, render))
 
 
 def lipsync(
-    audio: str,
     face: str,
     out: str,
+    audio: str | None = None,
+    speakers: list[str] | None = None,
     expdir: str = "exp",
     wav2lip_exp: str | None = None,
     face_backend: str = "auto",
-    device: str = "cpu",
+    device: str = "auto",
+    engine: str = "auto",
+    precision: str = "auto",
+    stream: bool = False,
+    preview: int | None = None,
+    **options,
 ) -> None:
     """Make a face say the sound of a file.
 
     Args:
-        audio: Sound file, or a video whose sound is meant.
-        face: Video or photo of a face.
-        out: The mp4 to write.
+        face: Video, photo, folder of pictures or avatar.
+        out: The mp4 to write, the png for --preview, or - for standard output.
+        audio: Sound file, or a video whose sound is meant; leave out for the sound of the face video itself.
+        speakers: Several faces with a sound each, CHOICE=SOUND, CHOICE as for --select; instead of --audio.
         expdir: Folder of experiments; the newest generator in it is used.
-        wav2lip_exp: Folder of the generator, instead.
+        wav2lip_exp: Folder of the generator, or a published checkpoint, instead.
         face_backend: auto, dlib or face_alignment.
-        device: cpu or cuda.
+        device: auto, cpu or cuda.
+        engine: What runs the generator: auto, torch, openvino or onnxruntime.
+        precision: auto, fp32, bf16 or fp16.
+        stream: Write fragmented mp4, which can be played while it grows.
+        preview: Number of one frame to render, as a picture.
+        **options: How to render.
     """
+    from silvertalk.wav2lip.sound import Sound
+
+    render = RenderOptions(**options)
+    if audio and speakers:
+        raise ValueError("give --audio or --speakers, not both")
+    sounds = dict(_speaker(entry) for entry in speakers or []) or {render.select: audio or face}
+    renderer = _renderer(expdir, wav2lip_exp, face_backend, device, engine, precision)
+    if preview is not None:
+        _write_picture(out, renderer.preview(face, sounds, preview, render))
+        return
+    with _target(out, stream) as target:
+        opened = {choice: Sound.from_file(path) for choice, path in sounds.items()}
+        _report(renderer.render_speakers(face, opened, target, render))
+
+
+def batch(
+    face: str,
+    audio: str,
+    out: str,
+    expdir: str = "exp",
+    wav2lip_exp: str | None = None,
+    face_backend: str = "auto",
+    device: str = "auto",
+    engine: str = "auto",
+    precision: str = "auto",
+    **options,
+) -> None:
+    """Lip-sync many files; a run that was stopped goes on where it was.
+
+    Args:
+        face: Pattern of videos or photos, e.g. "faces/*.mp4"; a single one goes with every sound.
+        audio: Pattern of sounds; a single one goes with every face.
+        out: Folder of the videos and of manifest.tsv, which says what became of each.
+        expdir: Folder of experiments; the newest generator in it is used.
+        wav2lip_exp: Folder of the generator, or a published checkpoint, instead.
+        face_backend: auto, dlib or face_alignment.
+        device: auto, cpu or cuda.
+        engine: What runs the generator: auto, torch, openvino or onnxruntime.
+        precision: auto, fp32, bf16 or fp16.
+        **options: How to render.
+    """
+    from silvertalk.pipeline.batch import MANIFEST, pair_up, render_batch
+
+    render = RenderOptions(**options)
+    generator = _generator(expdir, wav2lip_exp)
+
+    def renderer():
+        return _renderer(expdir, str(generator), face_backend, device, engine, precision)
+
+    items = render_batch(renderer, pair_up(face, audio), out, render, generator)
+    failed = [item.out for item in items if item.status != "done"]
+    logging.info("%s: %d done, %d failed", out, len(items) - len(failed), len(failed))
+    if failed:
+        raise RuntimeError(f"{len(failed)} of {len(items)} failed, the first {failed[0]}; see {out}/{MANIFEST}")
+
+
+def avatar_make(
+    face: str,
+    out: str,
+    fps: float | None = None,
+    start: float = 0.0,
+    seconds: float | None = None,
+    select: str = "largest",
+    face_backend: str = "auto",
+) -> None:
+    """Prepare a face, so that its first new picture comes at once.
+
+    Args:
+        face: Video, photo or folder of pictures.
+        out: Folder to make; give it as --face afterwards.
+        fps: Frames per second; leave out for those of the video.
+        start: First second used.
+        seconds: How much of it; leave out for all.
+        select: Whose face: largest, a number from the left (0 is the first), x1,y1,x2,y2 in pixels, or a photo.
+        face_backend: auto, dlib or face_alignment.
+    """
+    from silvertalk.face.source import make_avatar
+
+    frames = make_avatar(face, out, fps, start, select, seconds, face_backend)
+    logging.info("%s: %d frames", out, frames)
+
+
+def _generator(expdir: str, wav2lip_exp: str | None):
+    """Where the generator is."""
     from silvertalk.pipeline.talking_face import newest_experiment
+
+    return wav2lip_exp or newest_experiment(expdir, "wav2lip_")
+
+
+def _renderer(expdir: str, wav2lip_exp: str | None, face_backend: str, device: str, engine: str, precision: str):
     from silvertalk.wav2lip.lipsync import LipSync
 
-    folder = wav2lip_exp or newest_experiment(expdir, "wav2lip_")
-    result = LipSync.from_exp(folder, backend=face_backend, device=device).sync_file(face, audio, out)
+    return LipSync(_generator(expdir, wav2lip_exp), face_backend, device, engine, precision)
+
+
+def _speaker(entry: str) -> tuple[str, str]:
+    choice, equals, sound = entry.partition("=")
+    if not equals:
+        raise ValueError(f"speaker '{entry}' is not CHOICE=SOUND, e.g. 0=left.wav")
+    return choice, sound
+
+
+@contextlib.contextmanager
+def _target(out: str, stream: bool):
+    """What to write to: the name of a file that appears when whole, or an open stream."""
+    if not stream or out == "-":
+        yield out
+        return
+    with open(out, "wb") as file:
+        yield file
+
+
+def _write_picture(out: str, rgb) -> None:
+    import cv2
+
+    from silvertalk.utils import atomic_path
+
+    with atomic_path(out) as temporary:
+        if not cv2.imwrite(str(temporary), rgb[..., ::-1]):
+            raise OSError(f"cannot write {out}; name a .png or .jpg in an existing folder")
+
+
+def _report(result) -> None:
     logging.info("%s: %.2f s at %g fps", result.out, result.num_frames / result.fps, result.fps)
 
 
-COMMANDS = {"say": say, "lipsync": lipsync}
+COMMANDS = {"say": say, "lipsync": lipsync, "batch": batch, "avatar": {"make": avatar_make}}
 
 
 def get_parser():
@@ -72,9 +216,21 @@ def get_parser():
     from silvertalk import __version__
 
     parser = ArgumentParser(prog="silvertalk", description="From a text to a talking face.", version=__version__)
+    return add_commands(parser, COMMANDS)
+
+
+def add_commands(parser, commands: dict):
+    """Add subcommands; a dictionary of functions becomes a command with subcommands of its own."""
+    from jsonargparse import ArgumentParser
+
     subcommands = parser.add_subcommands()
-    for name, function in COMMANDS.items():
-        subcommands.add_subcommand(name, make_parser(function), help=function.__doc__.splitlines()[0])
+    for name, entry in commands.items():
+        if isinstance(entry, dict):
+            inner = ArgumentParser()
+            subcommands.add_subcommand(name, inner, help=f"{', '.join(entry)} {name}s")
+            add_commands(inner, entry)
+        else:
+            subcommands.add_subcommand(name, make_parser(entry), help=entry.__doc__.splitlines()[0])
     return parser
 
 

@@ -1,7 +1,8 @@
 """Finding a face, following it, cutting it out and putting it back."""
 
-from silvertalk.face.crop import crop_face, paste_face
+from silvertalk.face.crop import crop_face
 from silvertalk.face.landmarks import choose_backend, make_backend
+from silvertalk.face.select import make_selector
 from silvertalk.face.track import NoFaceError, Track, track_frames, track_video
 
 __all__ = [
@@ -10,7 +11,7 @@ __all__ = [
     "choose_backend",
     "crop_face",
     "make_backend",
-    "paste_face",
+    "make_selector",
     "track_frames",
     "track_video",
 ]

@@ -10,7 +10,7 @@ from silvertalk.data import PartWriter, Utterance
 from silvertalk.face.crop import crop_face
 from silvertalk.face.landmarks import make_backend
 from silvertalk.face.track import Track, track_video
-from silvertalk.media import VideoWriter, read_audio, read_frames, wav2lip_mel, write_audio
+from silvertalk.media import VideoWriter, read_audio, read_pictures, wav2lip_mel, write_audio
 from silvertalk.media.mel import SAMPLING_RATE
 from silvertalk.utils import progress
 
@@ -81,7 +81,7 @@ def _subfolder(utterance: Utterance) -> Path:
 def _write_faces(path: Path, utterance: Utterance, track: Track, face_size: int, span: dict) -> None:
     """Write the square face pictures, every frame on its own (MJPEG)."""
     with VideoWriter(path, FPS, codec="mjpeg", quality=JPEG_QSCALE) as out:
-        for frame, bbox in zip(read_frames(utterance.video, FPS, **span), track.bbox, strict=True):
+        for frame, bbox in zip(read_pictures(utterance.video, FPS, **span), track.bbox, strict=True):
             out.write(crop_face(frame, bbox, face_size))
 
 

@@ -17,6 +17,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from silvertalk.media import Picture
+
 BACKENDS = ("auto", "face_alignment", "dlib")
 FACE_ALIGNMENT_WEIGHTS = ("s3fd-619a316812.pth", "3DFAN4-7835d9f11d.pth.tar", "depth-2a464da4ea.pth.tar")
 
@@ -38,17 +40,22 @@ class DlibBackend:
         self._detector = dlib.get_frontal_face_detector()
         self._predictor = dlib.shape_predictor(str(path / "models" / "shape_predictor_68_face_landmarks.dat"))
 
-    def detect(self, rgb: np.ndarray) -> np.ndarray:
-        """Find faces in uint8 (H, W, 3); returns boxes float (N, 4), x1 y1 x2 y2 in pixels."""
-        gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+    def view(self, frame: Picture | np.ndarray) -> np.ndarray:
+        """What ``detect`` and ``landmarks`` take of a picture, or of uint8 RGB (H, W, 3): brightness (H, W)."""
+        # dlib reads arrays with gaps between their rows without complaint, and wrongly.
+        return (
+            np.ascontiguousarray(frame.luma) if isinstance(frame, Picture) else cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+        )
+
+    def detect(self, gray: np.ndarray) -> np.ndarray:
+        """Find faces in uint8 (H, W); returns boxes float (N, 4), x1 y1 x2 y2 in pixels."""
         scale = min(1.0, self.DETECTION_SIZE / max(gray.shape))
         small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else gray
         boxes = [(r.left(), r.top(), r.right(), r.bottom()) for r in self._detector(small, 0)]
         return np.array(boxes, np.float64).reshape(-1, 4) / scale
 
-    def landmarks(self, rgb: np.ndarray, box: np.ndarray) -> np.ndarray:
+    def landmarks(self, gray: np.ndarray, box: np.ndarray) -> np.ndarray:
         """Place 68 landmarks: float (68, 3) in pixels; z is 0, dlib knows no depth."""
-        gray = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
         centre, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2
         shapes = []
         for scale in self.RECTANGLE_SCALES:
@@ -69,6 +76,10 @@ class FaceAlignmentBackend:
         self._network = face_alignment.FaceAlignment(
             face_alignment.LandmarksType.THREE_D, device=device, flip_input=False, compile=False
         )
+
+    def view(self, frame: Picture | np.ndarray) -> np.ndarray:
+        """What ``detect`` and ``landmarks`` take of a picture: uint8 RGB (H, W, 3)."""
+        return frame.rgb() if isinstance(frame, Picture) else frame
 
     def detect(self, rgb: np.ndarray) -> np.ndarray:
         """Find faces in uint8 (H, W, 3); returns boxes float (N, 4), x1 y1 x2 y2 in pixels."""
@@ -103,7 +114,7 @@ def choose_backend(name: str = "auto") -> str:
 
 
 def make_backend(name: str = "auto", device: str = "cpu"):
-    """Build a backend with the methods ``detect`` and ``landmarks``.
+    """Build a backend with the methods ``view``, ``detect`` and ``landmarks``.
 
     Args:
         name: ``auto``, ``dlib`` or ``face_alignment``.

@@ -4,20 +4,35 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import distance_transform_edt, gaussian_filter1d, median_filter
 
 from silvertalk.face.landmarks import make_backend
-from silvertalk.media import read_frames
+from silvertalk.face.select import Selector, largest
+from silvertalk.media import Picture, read_pictures
 
 EYES = slice(36, 48)
-NOSE_BASE = 33
+NOSE_TIP, NOSE_BASE = 30, 33
+EYE_CORNERS = (36, 45)
 JAW_ENDS = (0, 16)
 # Adult means (Farkas, "Anthropometry of the Head and Face", 1994), millimetres; only their ratios matter.
 EYE_DISTANCE, EYE_TO_NOSE_BASE = 63.0, 47.0
 ABOVE_EYES, BELOW_EYES, HALF_WIDTH = 45.0, 135.0, 75.0
 # Detection is the costly part; between two detections the box moves on a line.
 DETECT_EVERY = 4  # frames
+# A cut (or a black-out) changes the whole picture: mean change of a thumbnail, grey levels.
+THUMBNAIL, CUT_CHANGE = (32, 18), 24.0
+# A head moves by less than this between two detections, in widths of its box.
+REACH, REACH_WHEN_LOST = 0.75, 1.5
+LOST_FOR_GOOD = 25  # frames without it; then any face is taken again
+LONGEST_GAP = 0.2  # seconds; shorter misses of the detector are filled by interpolation
+RAMP = 0.12  # seconds in which a mouth fades in and out where the face comes and goes
+# Place of the nose tip between the outer eye corners; beyond, half of the mouth is turned away.
+PROFILE = 0.1
+# Speed (mm a second on a mean face) above which the box follows at once; below, it is held still.
+CALM_SPEED, FAST_SPEED = 20.0, 120.0
+SLOW_SMOOTHING, FAST_SMOOTHING = 0.12, 0.03  # seconds, standard deviation
 
 
 class NoFaceError(RuntimeError):
@@ -31,92 +46,222 @@ class Track:
     bbox: np.ndarray  # (T, 4) x1 y1 x2 y2, pixels; smoothed, does not follow the jaw
     landmarks: np.ndarray  # (T, 68, 3), pixels
     detected: np.ndarray  # (T,) bool; where False the landmarks are interpolated
+    shot: np.ndarray | None = None  # (T,) number of the shot, which grows by one at every cut; None: one shot
+
+    def __post_init__(self):
+        if self.shot is None:
+            self.shot = np.zeros(len(self.bbox), np.int32)
 
     def __len__(self) -> int:
         return len(self.bbox)
 
 
-def track_video(path: str | os.PathLike, backend="auto", fps: float = 25.0, **span) -> Track:
+def track_video(
+    path: str | os.PathLike, backend="auto", fps: float = 25.0, select: Selector = largest, **span
+) -> Track:
     """Track the face of a video file.
 
     Args:
         path: Video or photo.
         backend: A backend, or the name of one.
         fps: Frames per second of the track.
+        select: Chooses among several faces.
         **span: ``start`` and ``end`` in seconds.
 
     Raises:
         NoFaceError: No frame shows a face the backend finds.
     """
     try:
-        return track_frames(read_frames(path, fps, **span), backend)
+        return track_frames(read_pictures(path, fps, **span), backend, fps, select)
     except NoFaceError as error:
         raise NoFaceError(f"{path}: {error}") from None
 
 
-def track_frames(frames: Iterable[np.ndarray], backend="auto") -> Track:
+def track_frames(
+    frames: Iterable[Picture | np.ndarray], backend="auto", fps: float = 25.0, select: Selector = largest
+) -> Track:
     """Track the face of a stream of frames; a few frames are held at a time.
 
-    Among several faces the one nearest to the last frame's is followed, at
-    first the largest.
+    A face is chosen when the video begins, after a cut, and when the one
+    followed has been gone for a second; otherwise the nearest one is it.
 
     Args:
-        frames: uint8 (H, W, 3), RGB.
+        frames: Pictures, or uint8 RGB (H, W, 3).
         backend: A backend, or the name of one.
+        fps: Frames per second.
+        select: Chooses among several faces.
 
     Raises:
         NoFaceError: No frame shows a face the backend finds.
     """
     backend = make_backend(backend) if isinstance(backend, str) else backend
-    landmarks = [backend.landmarks(frame, box) if box is not None else None for frame, box in _boxes(frames, backend)]
+    landmarks, shots = zip(*follow_face(frames, backend, select), strict=True)
+    return make_track(list(landmarks), np.array(shots, np.int32), fps)
+
+
+def follow_face(
+    frames: Iterable[Picture | np.ndarray], backend, select: Selector = largest
+) -> Iterator[tuple[np.ndarray | None, int]]:
+    """Yield landmarks, float32 (68, 3), or None, and the number of the shot, for every frame."""
+    for frame, box, shot in _boxes(frames, backend, select):
+        found = None if box is None else backend.landmarks(backend.view(frame), box).astype(np.float32)
+        yield found, shot
+
+
+def make_track(landmarks: list[np.ndarray | None], shot: np.ndarray, fps: float) -> Track:
+    """Fill gaps and place the boxes.
+
+    Args:
+        landmarks: (68, 3) per frame, or None where no face was found.
+        shot: (T,) number of the shot.
+        fps: Frames per second.
+
+    Raises:
+        NoFaceError: There is no face at all.
+    """
     detected = np.array([points is not None for points in landmarks], bool)
     if not detected.any():
         raise NoFaceError(
-            f"no face found in {len(detected)} frames; use footage with a frontal face at least 80 pixels wide"
+            f"no face found in {len(detected)} frames; use footage with a frontal face at least 80 pixels wide, "
+            "or choose another face if several are to be seen"
         )
-    points = _fill_gaps(landmarks, detected)
-    return Track(stable_boxes(points), points, detected)
+    points = _fill_gaps(landmarks, detected, shot)
+    return Track(stable_boxes(points, fps, shot), points, detected, shot)
 
 
-def _boxes(frames: Iterable[np.ndarray], backend) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """Give every frame the detector's box or None; detects on every fourth frame where that is enough."""
-    previous, held = None, []
-
-    def release(boxes):
-        nonlocal held
-        yield from zip(held, boxes, strict=True)
-        held = []
-
-    for number, frame in enumerate(frames):
+def _boxes(frames, backend, select: Selector) -> Iterator[tuple[Picture | np.ndarray, np.ndarray | None, int]]:
+    """Give every frame the detector's box or None, and its shot; detects on every fourth frame where that is enough."""
+    follower, is_cut = _Follower(backend, select), _CutDetector()
+    previous, held, shot = None, [], 0  # box of the last detection, frames since then
+    for frame in frames:
+        if is_cut(frame):
+            yield from ((f, follower.find(f), shot) for f in held)
+            follower.last, previous, held, shot = None, None, [], shot + 1
         held.append(frame)
-        if number % DETECT_EVERY:
+        if previous is not None and len(held) < DETECT_EVERY:
             continue
-        box = _nearest(backend.detect(frame), previous)
+        box = follower.find(frame)
         if box is not None and previous is not None:
             steps = np.arange(1, len(held) + 1)[:, None] / len(held)
-            yield from release(previous + steps * (box - previous))
+            boxes = list(previous + steps * (box - previous))
         else:
-            yield from release([_nearest(backend.detect(f), previous) for f in held[:-1]] + [box])
-        previous = box
-    yield from release([_nearest(backend.detect(f), previous) for f in held])
+            boxes = [follower.find(f) for f in held[:-1]] + [box]
+        yield from ((f, b, shot) for f, b in zip(held, boxes, strict=True))
+        previous, held = box, []
+    yield from ((f, follower.find(f), shot) for f in held)
 
 
-def _nearest(boxes: np.ndarray, previous: np.ndarray | None) -> np.ndarray | None:
-    """Choose the box nearest to the previous one, without one the largest."""
-    if not len(boxes):
-        return None
-    if previous is None:
-        return boxes[np.argmax((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))]
-    return boxes[np.argmin(np.abs(boxes - previous).sum(axis=1))]
+class _Follower:
+    """Finds the face that is followed in one frame after the other."""
+
+    def __init__(self, backend, select: Selector):
+        self.backend, self.select = backend, select
+        self.last, self.missed = None, 0  # where it was seen last in this shot, frames since
+
+    def find(self, frame) -> np.ndarray | None:
+        """Return its box, or None where it is not to be seen."""
+        boxes = self.backend.detect(self.backend.view(frame))
+        index = self._nearest(boxes) if self.last is not None else self.select(boxes, frame)
+        if index is None:
+            self.missed += 1
+            if self.missed >= LOST_FOR_GOOD:
+                self.last = None
+            return None
+        self.last, self.missed = boxes[index], 0
+        return self.last
+
+    def _nearest(self, boxes: np.ndarray) -> int | None:
+        """Find the box whose centre is nearest to the last one's, if that is within reach."""
+        if not len(boxes):
+            return None
+        width = self.last[2] - self.last[0]
+        distance = np.abs((boxes - self.last).reshape(-1, 2, 2).mean(axis=1)).max(axis=1) / width
+        index = int(np.argmin(distance))
+        return index if distance[index] < (REACH_WHEN_LOST if self.missed else REACH) else None
 
 
-def _fill_gaps(landmarks: list, detected: np.ndarray) -> np.ndarray:
-    """Interpolate missing frames on a line, hold at the ends: (T, 68, 3)."""
+class _CutDetector:
+    """Tells whether a frame begins another shot."""
+
+    def __init__(self):
+        self.previous = None
+
+    def __call__(self, frame: Picture | np.ndarray) -> bool:
+        luma = frame.luma if isinstance(frame, Picture) else frame[..., 1]  # green carries most of the brightness
+        thumbnail = cv2.resize(luma, THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
+        previous, self.previous = self.previous, thumbnail
+        return previous is not None and float(np.abs(thumbnail - previous).mean()) > CUT_CHANGE
+
+
+def _shots(shot: np.ndarray) -> list[slice]:
+    """Where each shot lies."""
+    edges = [0, *(np.flatnonzero(np.diff(shot)) + 1), len(shot)]
+    return [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
+
+
+def _fill_gaps(landmarks: list, detected: np.ndarray, shot: np.ndarray) -> np.ndarray:
+    """Interpolate missing frames on a line, hold at the ends of a shot: float32 (T, 68, 3)."""
     known = np.flatnonzero(detected)
-    values = np.stack([landmarks[i] for i in known]).reshape(len(known), -1)
-    times = np.arange(len(detected))
-    filled = np.stack([np.interp(times, known, column) for column in values.T], axis=1)
-    return filled.reshape(len(detected), 68, 3)
+    frames = np.arange(len(detected))
+    following = np.minimum(np.searchsorted(known, frames), len(known) - 1)
+    before, after = known[np.maximum(following - 1, 0)], known[following]
+    nearest = np.where(np.abs(frames - before) < np.abs(after - frames), before, after)
+    filled = np.stack([landmarks[i] for i in nearest]).astype(np.float32)
+    for part in _shots(shot):
+        inside = np.flatnonzero(detected[part])
+        if 0 < len(inside) < part.stop - part.start:
+            values = filled[part][inside].reshape(len(inside), -1)
+            times = np.arange(part.stop - part.start)
+            columns = [np.interp(times, inside, column) for column in values.T]
+            filled[part] = np.stack(columns, axis=1).reshape(-1, 68, 3)
+    return filled
+
+
+def drawn_weight(track: Track, fps: float) -> np.ndarray:
+    """How much of a new mouth to draw: 1 where the face is seen, 0 where the frame is passed through.
+
+    The detector's short misses count as seen. A head in profile does not. Where
+    the face comes or goes within a shot, the mouth fades.
+
+    Args:
+        track: The face.
+        fps: Frames per second.
+
+    Returns:
+        float32 (T,) in [0, 1].
+    """
+    seen = track.detected & ~_in_profile(track.landmarks)
+    weight = np.zeros(len(seen), np.float32)
+    for part in _shots(track.shot):
+        filled = _close_gaps(seen[part], round(LONGEST_GAP * fps))
+        away = distance_transform_edt(np.pad(filled, 1, constant_values=True))[1:-1] if not filled.all() else np.inf
+        weight[part] = np.where(filled, np.clip(away / (RAMP * fps + 1), 0, 1), 0)
+    return weight
+
+
+def _close_gaps(seen: np.ndarray, longest: int) -> np.ndarray:
+    """Set runs of up to ``longest`` False, with True on both sides, to True."""
+    known = np.flatnonzero(seen)
+    closed = seen.copy()
+    for before, after in zip(known, known[1:], strict=False):
+        if after - before - 1 <= longest:
+            closed[before:after] = True
+    return closed
+
+
+def _in_profile(landmarks: np.ndarray) -> np.ndarray:
+    """Whether the nose reaches an outer eye corner: bool (T,)."""
+    points = landmarks[..., :2]
+    right, left = (points[:, corner] for corner in EYE_CORNERS)
+    axis = left - right
+    place = ((points[:, NOSE_TIP] - right) * axis).sum(-1) / np.maximum((axis**2).sum(-1), 1e-6)
+    return median_filter(np.abs(place - 0.5), size=5, mode="nearest") > 0.5 - PROFILE
+
+
+def seconds_apart(flags: np.ndarray, fps: float) -> list[tuple[float, float]]:
+    """List where a (T,) flag is set, as (first second, last second)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(np.int8), [0]])))
+    return [(float(a / fps), float(b / fps)) for a, b in edges.reshape(-1, 2)]
 
 
 def face_scale(landmarks: np.ndarray) -> np.ndarray:
@@ -138,7 +283,7 @@ def face_scale(landmarks: np.ndarray) -> np.ndarray:
     return np.maximum(across, down)
 
 
-def stable_boxes(landmarks: np.ndarray) -> np.ndarray:
+def stable_boxes(landmarks: np.ndarray, fps: float = 25.0, shot: np.ndarray | None = None) -> np.ndarray:
     """Boxes from mid-forehead to below the chin, smoothed without lag.
 
     Position and size come from eyes and nose: a box that followed the chin
@@ -148,18 +293,50 @@ def stable_boxes(landmarks: np.ndarray) -> np.ndarray:
 
     Args:
         landmarks: (T, 68, 2 or 3), pixels.
+        fps: Frames per second.
+        shot: (T,) number of the shot; nothing is smoothed across a cut. None: one shot.
 
     Returns:
-        (T, 4) x1 y1 x2 y2, pixels.
+        float32 (T, 4) x1 y1 x2 y2, pixels.
     """
-    points = landmarks[..., :2]
+    points = landmarks[..., :2].astype(np.float64)
     eyes = points[:, EYES].mean(1)
-    x = (eyes[:, 0] + points[:, JAW_ENDS].mean(1)[:, 0]) / 2
-    x, y = (gaussian_filter1d(v, 2.0, mode="nearest") for v in (x, eyes[:, 1]))
-    scale = gaussian_filter1d(face_scale(landmarks), 8.0, mode="nearest")
-    return np.stack(
-        [x - HALF_WIDTH * scale, y - ABOVE_EYES * scale, x + HALF_WIDTH * scale, y + BELOW_EYES * scale], axis=1
-    )
+    centre = np.stack([(eyes[:, 0] + points[:, JAW_ENDS].mean(1)[:, 0]) / 2, eyes[:, 1]], axis=1)
+    size = face_scale(points)
+    boxes = np.empty((len(points), 4), np.float32)
+    for part in _shots(np.zeros(len(points)) if shot is None else shot):
+        x, y = smooth_motion(centre[part], size[part], fps).T
+        scale = gaussian_filter1d(size[part], 0.32 * fps, mode="nearest")
+        corners = [x - HALF_WIDTH * scale, y - ABOVE_EYES * scale, x + HALF_WIDTH * scale, y + BELOW_EYES * scale]
+        boxes[part] = np.stack(corners, axis=1)
+    return boxes
+
+
+def smooth_motion(values: np.ndarray, scale: np.ndarray, fps: float) -> np.ndarray:
+    """Smooth positions: firmly while they rest, hardly while they move, never late.
+
+    The idea of the One Euro filter (Casiez, Roussel, Vogel, CHI 2012), a
+    cutoff that rises with speed, on centred Gaussians instead of a filter
+    that only knows the past: there is no lag to trade against trembling.
+
+    Args:
+        values: (T, ...) positions, pixels.
+        scale: (T,) pixels per millimetre of a mean face.
+        fps: Frames per second.
+
+    Returns:
+        Like ``values``.
+    """
+
+    def gauss(x, seconds, **kwargs):
+        return gaussian_filter1d(x, seconds * fps, axis=0, mode="nearest", **kwargs)
+
+    tail = (1,) * (values.ndim - 1)
+    speed = np.abs(gauss(values, SLOW_SMOOTHING * 0.7, order=1)) * fps / scale.reshape(-1, *tail)
+    if values.ndim > 1:
+        speed = speed.max(axis=-1, keepdims=True)
+    fast = gauss(np.clip((speed - CALM_SPEED) / (FAST_SPEED - CALM_SPEED), 0, 1), SLOW_SMOOTHING * 0.7)
+    return fast * gauss(values, FAST_SMOOTHING) + (1 - fast) * gauss(values, SLOW_SMOOTHING)
 
 
 def smooth_boxes_published(boxes: np.ndarray, window: int = 5) -> np.ndarray:

@@ -2,15 +2,26 @@
 
 from silvertalk.media.audio import read_audio, write_audio
 from silvertalk.media.mel import wav2lip_mel
-from silvertalk.media.video import MediaInfo, VideoWriter, index_frames, probe, read_frames, read_window
+from silvertalk.media.picture import Picture
+from silvertalk.media.video import (
+    MediaInfo,
+    VideoWriter,
+    index_frames,
+    probe,
+    read_frames,
+    read_pictures,
+    read_window,
+)
 
 __all__ = [
     "MediaInfo",
+    "Picture",
     "VideoWriter",
     "index_frames",
     "probe",
     "read_audio",
     "read_frames",
+    "read_pictures",
     "read_window",
     "wav2lip_mel",
     "write_audio",

@@ -1,7 +1,10 @@
 """Read the sound of any file; write WAV and FLAC."""
 
+import contextlib
+import functools
 import logging
 import os
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,44 +38,120 @@ def read_audio(
         FileNotFoundError: No such file.
         RuntimeError: The file cannot be decoded, or holds no sound.
     """
+    rate = sampling_rate or sound_info(path)[0]
+    data = bytearray()  # grows in place, so that the sound is never held twice
+    for piece in read_sound(path, sampling_rate, start, end):
+        data += piece.tobytes()
+    return np.frombuffer(data, np.float32), rate
+
+
+def read_sound(
+    path: str | os.PathLike,
+    sampling_rate: int | None = None,
+    start: float = 0.0,
+    end: float | None = None,
+    channels: int = 1,
+    block: float = 1.0,
+) -> Iterator[np.ndarray]:
+    """Read the sound of a file piece by piece, in memory that does not grow with its length.
+
+    The time line is that of ``read_audio``. More than two channels are mixed
+    down for speech: the centre, which carries it, is as loud as a side, what
+    is behind or above half as loud, and the bass effects are left out; no sum
+    exceeds full scale. Unnamed channels count as 5.1 or 7.1 if there are 6 or
+    8, and are averaged otherwise.
+
+    Args:
+        path: Any file FFmpeg reads.
+        sampling_rate: Wanted rate (Hz); None keeps the file's.
+        start: First second wanted.
+        end: Last second wanted (exclusive); None reads to the end.
+        channels: 1, or 2 (left, right).
+        block: Length of a piece (seconds), roughly.
+
+    Returns:
+        Iterator of float32 (channels, n) in [-1, 1], n > 0. A file that cannot
+        be decoded or holds no sound raises RuntimeError while it is read.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: Neither one channel nor two, or no positive block.
+
+    Example:
+        >>> loudest = max(np.abs(piece).max() for piece in read_sound("speech.flac"))
+    """
+    if channels not in (1, 2):
+        raise ValueError(f"sound of {channels} channels was asked for; ask for 1 or 2")
+    if block <= 0:
+        raise ValueError(f"pieces of {block} s were asked for; give more than 0")
+    _check_is_file(path)
+    return _read_pieces(path, sampling_rate, start, end, channels, block)
+
+
+def sound_info(path: str | os.PathLike) -> tuple[int, int]:
+    """Look up the rate (Hz) and the number of channels of a file's sound.
+
+    Raises:
+        FileNotFoundError: No such file.
+        RuntimeError: The file cannot be opened, or holds no sound.
+    """
+    _check_is_file(path)
+    with _opened(path) as (_, stream):
+        return stream.codec_context.sample_rate, stream.codec_context.channels
+
+
+def _check_is_file(path: str | os.PathLike) -> None:
     if not Path(path).is_file():
         raise FileNotFoundError(f"no sound file {path}")
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike) -> Iterator[tuple[av.container.InputContainer, av.AudioStream]]:
+    """Open a file and its first audio stream; FFmpeg's errors name the file."""
     try:
-        wav, rate = _decode(path)
+        with av.open(str(path), metadata_errors="ignore") as container:
+            if not container.streams.audio:
+                raise RuntimeError(f"{path}: holds no sound; give another file")
+            yield container, container.streams.audio[0]
     except av.FFmpegError as error:
         raise RuntimeError(f"{path}: cannot be decoded ({error.strerror}); check or replace the file") from error
-    wav = wav[round(start * rate) : None if end is None else round(end * rate)]
-    if sampling_rate and sampling_rate != rate:
-        wav, rate = soxr.resample(wav, rate, sampling_rate), sampling_rate
-    return np.ascontiguousarray(wav, np.float32), rate
 
 
-def _decode(path: str | os.PathLike) -> tuple[np.ndarray, int]:
-    """Decode the first audio stream: float32 (T,) on the time line, and its rate."""
-    with av.open(str(path), metadata_errors="ignore") as container:
-        if not container.streams.audio:
-            raise RuntimeError(f"{path}: holds no sound; give another file")
-        stream = container.streams.audio[0]
+def _read_pieces(path, sampling_rate, start, end, channels, block) -> Iterator[np.ndarray]:
+    """Decode, cut and resample, piece by piece: float32 (channels, n)."""
+    with _opened(path) as (container, stream):
         rate = stream.codec_context.sample_rate
-        line = _TimeLine(rate, _video_origin(container))
-        for packet in _packets(container, stream, line):
-            try:
-                frames = packet.decode()
-            except av.FFmpegError:
+        line = _TimeLine(rate, channels, _video_origin(container), max(1, round(block * rate)))
+        try:
+            pieces = _decode(path, container, stream, line)
+            pieces = _span(pieces, max(0, round(start * rate)), None if end is None else max(0, round(end * rate)))
+            if sampling_rate and sampling_rate != rate:
+                pieces = _resample(pieces, rate, sampling_rate, channels)
+            yield from pieces
+        finally:
+            if line.damaged:
+                logging.warning("%s: %d damaged sound packets, replaced by silence", path, line.damaged)
+
+
+def _decode(path: str | os.PathLike, container, stream, line: "_TimeLine") -> Iterator[np.ndarray]:
+    """Decode a stream: float32 (channels, n), the pieces of the time line."""
+    for packet in _packets(container, stream, line):
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            line.damaged += 1
+            continue
+        for frame in frames:
+            if frame.sample_rate == line.rate:
+                line.add(frame.time, _mix(_to_float(frame), frame.layout, line.channels))
+            else:  # a damaged header can claim anything
                 line.damaged += 1
-                continue
-            for frame in frames:
-                if frame.sample_rate == rate:
-                    line.add(frame.time, _to_mono(frame))
-                else:  # a damaged header can claim anything
-                    line.damaged += 1
-            if packet.pts is not None and packet.duration:
-                line.extend_to(float((packet.pts + packet.duration) * packet.time_base))
-    if line.damaged:
-        logging.warning("%s: %d damaged sound packets, replaced by silence", path, line.damaged)
-    if not line.chunks:
+        if packet.pts is not None and packet.duration:
+            line.extend_to(float((packet.pts + packet.duration) * packet.time_base))
+        yield from line.ready()
+    if not line.started:
         raise RuntimeError(f"{path}: no sound could be decoded ({line.damaged} damaged packets); replace the file")
-    return line.samples(), rate
+    yield from line.rest()
 
 
 def _packets(container, stream, line: "_TimeLine") -> Iterator[av.Packet]:
@@ -83,18 +162,58 @@ def _packets(container, stream, line: "_TimeLine") -> Iterator[av.Packet]:
         line.damaged += 1
 
 
+def _span(pieces: Iterator[np.ndarray], first: int, last: int | None) -> Iterator[np.ndarray]:
+    """Keep the samples [first, last) of consecutive pieces (channels, n); read no further."""
+    position = 0
+    for piece in pieces:
+        kept = piece[:, max(first - position, 0) : None if last is None else max(last - position, 0)]
+        position += piece.shape[1]
+        if kept.shape[1]:
+            yield kept
+        if last is not None and position >= last:
+            return
+
+
+def _resample(pieces: Iterator[np.ndarray], rate: int, sampling_rate: int, channels: int) -> Iterator[np.ndarray]:
+    """Resample consecutive pieces (channels, n); the sum is what resampling them at once gives."""
+    resampler = soxr.ResampleStream(rate, sampling_rate, channels)
+    for piece in pieces:
+        resampled = resampler.resample_chunk(np.ascontiguousarray(piece.T))
+        if len(resampled):  # the first pieces may be shorter than the resampler's delay
+            yield np.ascontiguousarray(resampled.T)
+    resampled = resampler.resample_chunk(np.zeros((0, channels), np.float32), last=True)
+    if len(resampled):
+        yield np.ascontiguousarray(resampled.T)
+
+
 class _TimeLine:
-    """Decoded pieces of sound, each at its time.
+    """Decoded pieces of sound, each at its time; what can no longer change is handed out.
+
+    Stamps can go back: the newest ``HOLD`` seconds are kept, and later pieces
+    replace earlier ones there. A leap beyond ``HOLD`` counts once two stamps
+    in a row agree on it: forwards it is a gap, backwards (or beyond any
+    plausible gap) the clock was set anew, and the sound goes on where it was.
 
     Args:
         rate: Samples per second.
+        channels: Of every piece.
         origin: The time stamp (seconds) that is time 0; None takes the first piece's.
+        block: Samples handed out at once.
     """
 
-    def __init__(self, rate: int, origin: float | None):
-        self.rate, self.origin = rate, origin
-        self.chunks: list[tuple[int, np.ndarray]] = []  # first sample on the time line, samples
+    HOLD = 2.0  # seconds
+    SLACK = 0.012  # seconds; stamps of many containers are rounded to 1 ms or 1/90000 s
+    LONGEST_GAP = 3600.0  # seconds
+
+    def __init__(self, rate: int, channels: int, origin: float | None, block: int):
+        self.rate, self.channels, self.origin, self.block = rate, channels, origin, block
+        self.hold = max(round(self.HOLD * rate), 2048)  # at least what may be cut at the end
+        self.chunks: deque[tuple[int, np.ndarray]] = deque()  # first sample on the time line, samples
+        self.started = False
+        self.given = 0  # samples handed out
         self.position = 0  # where the next piece goes if its stamp agrees
+        self.doubtful: int | None = None  # where it goes if the last stamp, a leap, was right
+        self.length = 0  # behind the last sample
         self.end = 0  # where the container says that the sound ends (sample)
         self.damaged = 0  # packets
 
@@ -104,30 +223,65 @@ class _TimeLine:
         return round((time - self.origin) * self.rate)
 
     def add(self, time: float | None, samples: np.ndarray) -> None:
-        """Put a piece (T,) at its time stamp (seconds), or behind the last one."""
+        """Put a piece (channels, n) at its time stamp (seconds), or behind the last one."""
         stamped = self.position if time is None else self._at(time)
-        # Stamps of many containers are rounded to 1 ms or 1/90000 s: follow them only over real gaps.
-        if not self.chunks or abs(stamped - self.position) > 0.012 * self.rate:
-            self.position = stamped
+        leap = stamped - self.position
+        if self.started and abs(leap) > self.hold:
+            self._leap(stamped, samples.shape[1])
+        else:
+            self.doubtful = None
+            if not self.started or abs(leap) > self.SLACK * self.rate:
+                self.position = stamped
+        self.started = True
         self.chunks.append((self.position, samples))
-        self.position += len(samples)
+        self.position += samples.shape[1]
+        self.length = max(self.length, self.position)
+
+    def _leap(self, stamped: int, num_samples: int) -> None:
+        """Move the position to a far stamp if the one before agrees; damage makes single false stamps."""
+        leap = stamped - self.position
+        if self.doubtful is None or abs(stamped - self.doubtful) > self.SLACK * self.rate:
+            self.doubtful = stamped + num_samples
+            return
+        if 0 < leap <= self.LONGEST_GAP * self.rate:
+            _, doubted = self.chunks.pop()  # was put before the gap
+            self.chunks.append((self.doubtful - doubted.shape[1], doubted))
+            self.position = self.doubtful
+        else:
+            self.origin += leap / self.rate
+        self.doubtful = None
 
     def extend_to(self, time: float) -> None:
         """Note that a packet, damaged or not, lasts until this time stamp (seconds)."""
-        self.end = max(self.end, self._at(time))
+        end = self._at(time)
+        if end - max(self.end, self.position) <= self.hold:  # farther away it is a damaged stamp
+            self.end = max(self.end, end)
 
-    def samples(self) -> np.ndarray:
-        """Lay out the pieces: float32 (T,); gaps stay silent, what precedes time 0 is cut."""
-        length = max(max(first + len(samples) for first, samples in self.chunks), 0)
+    def ready(self) -> Iterator[np.ndarray]:
+        """Hand out the blocks that no later stamp changes: float32 (channels, block)."""
+        while self.length - self.hold - self.given >= self.block:
+            yield self._take(self.given + self.block)
+
+    def rest(self) -> Iterator[np.ndarray]:
+        """Hand out what is left: float32 (channels, n)."""
+        length = self.length
         # Codecs work on blocks: the last one is filled up, by less than 2048 samples, and only its stamp tells.
         if 0 < length - self.end < 2048 or length < self.end:
             length = self.end
-        wav = np.zeros(length, np.float32)
+        while self.given < length:
+            yield self._take(min(self.given + self.block, length))
+
+    def _take(self, last: int) -> np.ndarray:
+        """Lay out the samples before ``last``; gaps stay silent, what precedes time 0 is cut."""
+        block = np.zeros((self.channels, last - self.given), np.float32)
         for first, samples in self.chunks:
-            samples = samples[max(-first, 0) :]
-            place = wav[max(first, 0) :][: len(samples)]
-            place[:] = samples[: len(place)]
-        return wav
+            samples = samples[:, max(self.given - first, 0) :]
+            place = block[:, max(first - self.given, 0) :][:, : samples.shape[1]]
+            place[:] = samples[:, : place.shape[1]]
+        self.given = last
+        while self.chunks and self.chunks[0][0] + self.chunks[0][1].shape[1] <= last:
+            self.chunks.popleft()
+        return block
 
 
 def _video_origin(container: av.container.InputContainer) -> float | None:
@@ -138,16 +292,39 @@ def _video_origin(container: av.container.InputContainer) -> float | None:
     return None
 
 
-def _to_mono(frame: av.AudioFrame) -> np.ndarray:
-    """Average the channels: float32 (T,) in [-1, 1]."""
+def _to_float(frame: av.AudioFrame) -> np.ndarray:
+    """Samples of a frame: floating point (C, n) in [-1, 1]."""
     samples = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, len(frame.layout.channels)).T
     if samples.dtype.kind == "u":
-        samples = samples.astype(np.float32) / 128 - 1
-    elif samples.dtype.kind == "i":
-        samples = samples.astype(np.float32) / (np.iinfo(samples.dtype).max + 1)
-    return samples.mean(axis=0).astype(np.float32)
+        return samples.astype(np.float32) / 128 - 1
+    if samples.dtype.kind == "i":
+        return samples.astype(np.float32) / (np.iinfo(samples.dtype).max + 1)
+    # Damage to floating-point sound can make any number, and one that is not finite spreads in every filter.
+    return np.where(np.isfinite(samples), samples, 0)
+
+
+def _mix(samples: np.ndarray, layout: av.AudioLayout, channels: int) -> np.ndarray:
+    """Mix (C, n) down to float32 (1, n) or (2, n); one channel is doubled."""
+    if len(samples) > 2:
+        names = tuple(channel.name for channel in layout.channels)
+        samples = _downmix(names).astype(samples.dtype) @ samples
+    if channels == 1:
+        samples = samples.mean(axis=0, keepdims=True)
+    return np.broadcast_to(samples, (channels, samples.shape[1])).astype(np.float32)
+
+
+@functools.cache
+def _downmix(names: tuple[str, ...]) -> np.ndarray:
+    """Weights (2, C) of channels, by FFmpeg's names, in left and right; every row sums up to 1."""
+    if set(names) == {"NONE"} and len(names) in (6, 8):  # the order of WAV and FFmpeg
+        names = ("FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR")[: len(names)]
+    front = {"FL": (1, 0), "FR": (0, 1), "FC": (1, 1), "FLC": (1, 0), "FRC": (0, 1), "LFE": (0, 0), "LFE2": (0, 0)}
+    sides = {"L": (0.5, 0), "R": (0, 0.5), "C": (0.5, 0.5)}  # SL, BR, TFL, BC ...
+    weights = np.array([front.get(name, sides.get(name[-1], (1, 1))) for name in names], np.float32).T
+    total = weights.sum(axis=1, keepdims=True)
+    return weights / total if total.all() else np.full((2, len(names)), 1 / len(names), np.float32)
 
 
 def write_audio(path: str | os.PathLike, wav: np.ndarray, sampling_rate: int) -> None:

@@ -19,6 +19,7 @@ PREEMPHASIS = 0.97
 MIN_LEVEL_DB, REF_LEVEL_DB = -100, 20
 MAX_ABS_VALUE = 4.0
 MELS_PER_SECOND = SAMPLING_RATE // HOP_LENGTH
+COLUMNS_AT_ONCE = 4096  # 51 s: some 40 MB of temporaries
 
 
 @functools.cache
@@ -30,6 +31,9 @@ def _mel_basis() -> np.ndarray:
 def wav2lip_mel(wav: np.ndarray) -> np.ndarray:
     """Compute the normalised log-mel spectrogram the published networks expect.
 
+    Blocks of columns are computed one after another, so that nothing but the
+    sound and the result grows with the length.
+
     Args:
         wav: 16 kHz sound, float (T,) in [-1, 1], T > 400 (shorter sound is
             padded with silence).
@@ -38,11 +42,30 @@ def wav2lip_mel(wav: np.ndarray) -> np.ndarray:
         float32 (80, 1 + T // 200) in [-4, 4].
     """
     wav = np.asarray(wav, np.float32)
-    wav = np.pad(wav, (0, max(0, N_FFT - len(wav))))
-    emphasised = np.append(wav[:1], wav[1:] - PREEMPHASIS * wav[:-1])
-    # Reflection, as in librosa 0.7, with which the published weights were trained; later versions pad zeros.
-    spectrum = librosa.stft(emphasised, n_fft=N_FFT, hop_length=HOP_LENGTH, win_length=WIN_LENGTH, pad_mode="reflect")
+    if len(wav) < N_FFT:
+        wav = np.pad(wav, (0, N_FFT - len(wav)))
+    mel = np.empty((N_MELS, 1 + len(wav) // HOP_LENGTH), np.float32)
+    for first in range(0, mel.shape[1], COLUMNS_AT_ONCE):
+        last = min(first + COLUMNS_AT_ONCE, mel.shape[1])
+        mel[:, first:last] = _columns(wav, first, last)
+    return mel
+
+
+def _columns(wav: np.ndarray, first: int, last: int) -> np.ndarray:
+    """Mel columns [first, last) of a sound (T,), T >= 800: float (80, last - first)."""
+    half = N_FFT // 2
+    part = _emphasised(wav, first * HOP_LENGTH - half, (last - 1) * HOP_LENGTH + half)
+    spectrum = librosa.stft(part, n_fft=N_FFT, hop_length=HOP_LENGTH, win_length=WIN_LENGTH, center=False)
     amplitude = np.maximum(10 ** (MIN_LEVEL_DB / 20), _mel_basis() @ np.abs(spectrum))
     decibel = 20 * np.log10(amplitude) - REF_LEVEL_DB
     scaled = 2 * MAX_ABS_VALUE * (decibel - MIN_LEVEL_DB) / -MIN_LEVEL_DB - MAX_ABS_VALUE
-    return np.clip(scaled, -MAX_ABS_VALUE, MAX_ABS_VALUE).astype(np.float32)
+    return np.clip(scaled, -MAX_ABS_VALUE, MAX_ABS_VALUE)
+
+
+def _emphasised(wav: np.ndarray, first: int, last: int) -> np.ndarray:
+    """Samples [first, last) of a pre-emphasised sound (T,), reflected at its two ends: float32 (last - first,)."""
+    # Reflection, as in librosa 0.7, with which the published weights were trained; later versions pad zeros.
+    places = np.abs(np.arange(first, last))
+    places = np.where(places < len(wav), places, 2 * (len(wav) - 1) - places)
+    before = np.where(places > 0, wav[places - 1], np.float32(0))
+    return wav[places] - np.float32(PREEMPHASIS) * before

@@ -1,22 +1,38 @@
 """Read video at a constant rate by time stamps; write H.264 + AAC."""
 
+import contextlib
+import json
+import logging
 import os
-from collections.abc import Iterator
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import av
 import cv2
 import numpy as np
 
+from silvertalk.media.picture import Picture
 from silvertalk.utils import atomic_path
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
-# AAC and H.264 work on blocks; two frames of silence more would be heard as a late end.
-AAC_BIT_RATE = 128_000
+FOLDER_FPS = 25.0  # pictures in a folder have no time of their own
+# Time stamps of a damaged file can claim any time; a real pause of a recording is shorter.
+LONGEST_PAUSE = 600.0  # seconds
+AAC_BIT_RATE = 96_000  # per channel
+AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}  # Hz
+AAC_BLOCK = 1024  # samples
+# Fragments leave as soon as they are whole; the header waits for the first, because it tells players of AAC's priming.
+FRAGMENTED = {"movflags": "frag_keyframe+delay_moov+default_base_moof", "frag_duration": "400000"}
+STANDARD_OUTPUT = "-"
 JPEG_START = b"\xff\xd8"
 CHUNK_HEADER = 8  # bytes before a picture in an AVI file; the demuxer counts them or not, by version
+
+Shown = TypeVar("Shown")
 
 
 @dataclass
@@ -29,6 +45,8 @@ class MediaInfo:
     height: int
     has_audio: bool
     is_image: bool  # a still picture
+    pixel_aspect: Fraction = Fraction(1)  # width over height of a pixel, as displayed
+    constant_rate: bool = True  # whether all frames are shown equally long, as far as the header tells
 
 
 def _open(path: str | os.PathLike) -> av.container.InputContainer:
@@ -37,30 +55,38 @@ def _open(path: str | os.PathLike) -> av.container.InputContainer:
         raise FileNotFoundError(f"no video file {path}")
     try:
         return av.open(str(path), metadata_errors="ignore")
-    except av.FFmpegError as error:
-        raise RuntimeError(f"{path}: is not a readable video ({error.strerror}); check or replace the file") from error
+    except (av.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RuntimeError(f"{path}: is not a readable video ({reason}); check or replace the file") from error
 
 
 def probe(path: str | os.PathLike) -> MediaInfo:
-    """Read the header of a media file.
+    """Read the header of a media file, or of a folder of pictures.
 
     Raises:
         FileNotFoundError: No such file.
         RuntimeError: Not a media file.
     """
+    if Path(path).is_dir():
+        pictures = folder_pictures(path)
+        height, width = _read_picture(pictures[0]).shape[:2]
+        return MediaInfo(len(pictures) / FOLDER_FPS, FOLDER_FPS, width, height, False, len(pictures) == 1)
     with _open(path) as container:
         video = container.streams.video[0] if container.streams.video else None
         duration = float(container.duration or 0) / av.time_base
         width, height = (video.codec_context.width, video.codec_context.height) if video else (0, 0)
+        aspect = Fraction(video.sample_aspect_ratio or 1) if video else Fraction(1)
         if video and _is_turned(container):
-            width, height = height, width
+            width, height, aspect = height, width, 1 / aspect
         return MediaInfo(
             duration=duration,
-            fps=float(video.average_rate or 0) if video else 0.0,
+            fps=float(video.average_rate or video.guessed_rate or 0) if video else 0.0,
             width=width,
             height=height,
             has_audio=bool(container.streams.audio),
             is_image=Path(path).suffix.lower() in IMAGE_SUFFIXES,
+            pixel_aspect=aspect,
+            constant_rate=not video or video.average_rate == video.base_rate,
         )
 
 
@@ -72,28 +98,62 @@ def _is_turned(container: av.container.InputContainer) -> bool:
         return False
 
 
+def folder_pictures(folder: str | os.PathLike) -> list[Path]:
+    """List the pictures of a folder, by the numbers in their names.
+
+    Raises:
+        RuntimeError: It holds none.
+    """
+    found = [path for path in Path(folder).iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+    if not found:
+        raise RuntimeError(f"{folder}: holds no pictures ({', '.join(sorted(IMAGE_SUFFIXES))}); name another folder")
+    return sorted(found, key=natural_order)
+
+
+def natural_order(path: Path) -> list:
+    """Sort key under which frame 10 follows frame 9."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
+
+
 def read_frames(
     path: str | os.PathLike, fps: float = 25.0, start: float = 0.0, end: float | None = None
 ) -> Iterator[np.ndarray]:
+    """Decode a video at a constant frame rate: uint8 RGB (H, W, 3); see ``read_pictures``."""
+    return _read(path, fps, start, end, _upright_rgb)
+
+
+def read_pictures(
+    path: str | os.PathLike, fps: float = 25.0, start: float = 0.0, end: float | None = None
+) -> Iterator[Picture]:
     """Decode a video at a constant frame rate, one frame in memory at a time.
 
     Output frame k is what a player shows at ``start + k / fps``: the last
     source frame whose time stamp (counted from the first frame's) is not
-    later, so variable and 29.97 fps input stays in step with its sound.
+    later, so variable and 29.97 fps input stays in step with its sound. A
+    frame shown twice is the same object twice. Damaged packets are passed
+    over, and their number is logged.
 
     Args:
-        path: A video, or a still picture (one frame).
+        path: A video, a still picture (one frame), or a folder of pictures (``FOLDER_FPS`` of them a second).
         fps: Output frames per second.
         start: First second wanted.
         end: Last second wanted (exclusive); None reads to the end.
 
     Yields:
-        uint8 (H, W, 3), RGB, turned upright.
+        Pictures of one size, turned upright.
 
     Raises:
         FileNotFoundError: No such file.
         RuntimeError: No frame could be decoded.
     """
+    return _read(path, fps, start, end, lambda frame: Picture.from_frame(frame, _quarter_turns(frame)))
+
+
+def _read(path, fps: float, start: float, end: float | None, convert: Callable[[av.VideoFrame], Shown]):
+    """Read a file or folder; ``convert`` makes of a decoded frame what is yielded."""
+    if Path(path).is_dir():
+        yield from _resample(_folder_frames(path, start), fps, start, end, convert)
+        return
     with _open(path) as container:
         if not container.streams.video:
             raise RuntimeError(f"{path}: holds no picture; give a video or a photo")
@@ -102,48 +162,88 @@ def read_frames(
         origin = float((stream.start_time or 0) * stream.time_base)
         if start > 0:
             # A little earlier: some containers (MPEG-PS) seek by estimated bytes.
-            container.seek(int(max(0.0, start - 0.5 + origin) * av.time_base), backward=True)
-        yield from _resample(_timed_frames(path, container, stream, origin), fps, start, end)
+            with contextlib.suppress(av.FFmpegError):  # what cannot seek is read from its beginning
+                container.seek(int(max(0.0, start - 0.5 + origin) * av.time_base), backward=True)
+        yield from _resample(_timed_frames(path, container, stream, origin), fps, start, end, convert)
+
+
+def _folder_frames(folder, start: float) -> Iterator[tuple[float, float, av.VideoFrame]]:
+    """Yield (seconds, seconds it lasts, frame) of the pictures of a folder, all in the size of the first."""
+    size = None
+    for number, path in enumerate(folder_pictures(folder)):
+        if (number + 1) / FOLDER_FPS <= start:
+            continue
+        pixels = _read_picture(path)
+        size = size or pixels.shape
+        if pixels.shape != size:
+            raise RuntimeError(f"{path}: is {pixels.shape[1]}x{pixels.shape[0]}, others {size[1]}x{size[0]}; scale it")
+        yield number / FOLDER_FPS, 1 / FOLDER_FPS, av.VideoFrame.from_ndarray(pixels, "bgr24")
+
+
+def _read_picture(path: Path) -> np.ndarray:
+    """Read a picture file: uint8 BGR (H, W, 3), upright."""
+    pixels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise RuntimeError(f"{path}: is not a readable picture; remove or replace it")
+    return pixels
 
 
 def _timed_frames(path, container, stream, origin: float) -> Iterator[tuple[float, float, av.VideoFrame]]:
     """Yield (seconds since the first frame, seconds it lasts, frame); damaged packets are passed over."""
     nominal = 1.0 / float(stream.average_rate or stream.guessed_rate or 25)
-    time, count = -nominal, 0
-    for packet in container.demux(stream):
+    latest = float(container.duration or 0) / av.time_base + 1.0 if container.duration else LONGEST_PAUSE
+    time, size, damaged = -nominal, None, []
+    for packet in _packets(container, stream, damaged):
         try:
             frames = packet.decode()
-        except av.FFmpegError:
+        except (av.FFmpegError, ValueError) as error:
+            damaged.append(error)
             continue
         for frame in frames:
-            time = frame.time - origin if frame.time is not None else time + nominal
-            count += 1
+            expected = time + nominal
+            time = frame.time - origin if frame.time is not None else expected
+            if time > max(latest, expected) or time - expected > LONGEST_PAUSE:
+                time = expected
+                damaged.append(None)
+            size = size or (frame.width, frame.height)
+            if (frame.width, frame.height) != size:
+                frame = frame.reformat(*size)
             yield time, nominal, frame
-    if not count:
+    if damaged:
+        logging.warning("%s: %d damaged pictures or packets passed over", path, len(damaged))
+    if size is None:
         raise RuntimeError(f"{path}: no picture could be decoded; check or replace the file")
 
 
-def _resample(timed_frames, fps: float, start: float, end: float | None) -> Iterator[np.ndarray]:
+def _packets(container, stream, damaged: list) -> Iterator[av.Packet]:
+    """Yield a stream's packets as far as the container can be read."""
+    try:
+        yield from container.demux(stream)
+    except (av.FFmpegError, ValueError) as error:
+        damaged.append(error)
+
+
+def _resample(timed_frames, fps: float, start: float, end: float | None, convert: Callable) -> Iterator:
     """Repeat and drop frames so that output k shows time ``start + k / fps``."""
     # Half a tick of 1/1000 s containers: a stamp of 0.0400004 still counts as 0.04.
     tolerance = 0.002
-    k, shown, pixels = 0, None, None
+    k, shown, converted = 0, None, None
     until = float("inf") if end is None else end - tolerance
 
-    def emit(before: float) -> Iterator[np.ndarray]:
+    def emit(before: float) -> Iterator:
         """Show the current frame at every output time earlier than ``before``."""
-        nonlocal k, pixels
+        nonlocal k, converted
         while start + k / fps < min(before, until):
-            if pixels is None:
-                pixels = _upright(shown)
-            yield pixels
+            if converted is None:
+                converted = convert(shown)
+            yield converted
             k += 1
 
     last_end = 0.0
     for time, lasts, frame in timed_frames:
         if shown is not None:
             yield from emit(time - tolerance)
-        shown, pixels, last_end = frame, None, time + lasts
+        shown, converted, last_end = frame, None, time + lasts
         if start + k / fps >= until:
             return
     if shown is not None:
@@ -155,7 +255,7 @@ def _quarter_turns(frame: av.VideoFrame) -> int:
     return round((getattr(frame, "rotation", 0) or 0) / 90) % 4
 
 
-def _upright(frame: av.VideoFrame) -> np.ndarray:
+def _upright_rgb(frame: av.VideoFrame) -> np.ndarray:
     """Convert to RGB and undo the rotation a phone wrote into the header."""
     pixels = frame.to_ndarray(format="rgb24")
     turns = _quarter_turns(frame)
@@ -210,102 +310,188 @@ def read_window(path: str | os.PathLike, index: np.ndarray, first: int, count: i
 
 
 class VideoWriter:
-    """Write RGB frames, and optionally sound, to a file that appears only when whole.
+    """Write frames, and optionally sound, to a file that appears only when whole.
 
     Args:
-        path: Output; the suffix chooses the container (.mp4; .avi for ``codec="mjpeg"``).
+        path: Output; the suffix chooses the container (.mp4, .mkv, .mov; .avi for ``codec="mjpeg"``). "-" or an
+            open binary file gets fragmented mp4, every fragment as soon as it is whole.
         fps: Frames per second.
-        audio: Sound float (T,) in [-1, 1], or None.
+        audio: Sound in [-1, 1], float (T,) or (channels, T), or an iterator of such pieces; None: silent film.
         sampling_rate: Of ``audio`` (Hz).
         codec: ``libx264`` or ``mjpeg`` (every frame alone: cheap to seek in).
         quality: CRF of H.264 (0-51, lower is better), or qscale of MJPEG (1-31).
+        preset: Speed of H.264 (ultrafast ... veryslow).
+        keyframes: Most frames between two that can be shown without others; None: the codec's own choice.
+        pixel_aspect: Width over height of a pixel.
+        metadata: Written into the file's header; values that are not strings as JSON.
 
     Example:
         ``with VideoWriter("out.mp4", 25, audio, 16000) as out:``
         ``    out.write(frame)``
+
+    Raises:
+        OSError: The file cannot be written; nothing of it is left.
     """
 
     def __init__(
         self,
-        path: str | os.PathLike,
+        path,
         fps: float,
-        audio: np.ndarray | None = None,
+        audio: np.ndarray | Iterable[np.ndarray] | None = None,
         sampling_rate: int | None = None,
         codec: str = "libx264",
         quality: int = 18,
+        preset: str = "veryfast",
+        keyframes: int | None = None,
+        pixel_aspect: Fraction = Fraction(1),
+        metadata: Mapping[str, object] | None = None,
     ):
         self._fps = Fraction(fps).limit_denominator(1001)
-        self._audio, self._sampling_rate = audio, sampling_rate
-        self._codec, self._quality = codec, quality
-        self._stream = None
+        self._pieces = None if audio is None else iter([audio] if isinstance(audio, np.ndarray) else audio)
+        self._sampling_rate, self._sound = sampling_rate, None
+        self._codec, self._quality, self._preset = codec, quality, preset
+        self._keyframes, self._pixel_aspect, self._metadata = keyframes, pixel_aspect, metadata or {}
+        self._stream = self._container = None
         self._sound_done = 0  # samples already encoded
+        self._rest = None  # sound that was read but not encoded yet (channels, T)
         self.num_frames = 0
-        self._path, self._atomic = path, atomic_path(path)
+        self._streamed = hasattr(path, "write") or str(path) == STANDARD_OUTPUT
+        self._path = getattr(path, "name", "the stream") if hasattr(path, "write") else path
+        self._target = sys.stdout.buffer if str(path) == STANDARD_OUTPUT else path
+        self._stack = contextlib.ExitStack()
 
     def __enter__(self):
-        temporary = self._atomic.__enter__()
+        if self._streamed:
+            self._container = av.open(self._target, "w", format="mp4", options=FRAGMENTED)
+            return self
+        temporary = self._stack.enter_context(atomic_path(self._path))
         try:
             temporary.touch()  # FFmpeg opens the file only with the first frame, when minutes may have passed
-        except OSError as error:
-            raise OSError(f"cannot write {self._path} ({error.strerror}); choose another folder") from error
-        self._container = av.open(str(temporary), "w")
+            self._container = av.open(str(temporary), "w", options={"movflags": "+faststart+use_metadata_tags"})
+        except (OSError, ValueError) as error:
+            self._stack.__exit__(type(error), error, error.__traceback__)
+            reason = getattr(error, "strerror", None) or error
+            raise OSError(f"cannot write {self._path} ({reason}); choose another folder or suffix") from error
         return self
 
     def __exit__(self, kind, error, traceback):
         try:
-            if kind is None:
-                self._finish()
+            with self._named_errors():
+                try:
+                    if kind is None:
+                        self._finish()
+                finally:
+                    self._container.close()
         except BaseException as problem:
-            self._container.close()
-            self._atomic.__exit__(type(problem), problem, problem.__traceback__)
-            raise
-        self._container.close()
-        return self._atomic.__exit__(kind, error, traceback)
+            self._stack.__exit__(type(problem), problem, problem.__traceback__)
+            if kind is None:  # else the first error is the one to tell
+                raise
+            return False
+        return self._stack.__exit__(kind, error, traceback)
 
-    def _open_streams(self, height: int, width: int) -> None:
+    @contextlib.contextmanager
+    def _named_errors(self):
+        """Name the file in errors of the encoder and the disk."""
+        try:
+            yield
+        except BrokenPipeError:
+            raise BrokenPipeError(f"{self._path}: whoever read the stream has gone") from None
+        except av.FFmpegError as error:
+            raise OSError(
+                f"{self._path}: cannot be written ({error.strerror}); check the free space and the permissions"
+            ) from error
+
+    def _open_streams(self, picture: Picture) -> None:
         """Add the streams once the picture size is known."""
-        self._stream = self._container.add_stream(self._codec, rate=self._fps)
+        for key, value in self._metadata.items():
+            self._container.metadata[key] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        self._stream = stream = self._container.add_stream(self._codec, rate=self._fps)
         # 4:2:0 needs even sides; an odd last row or column is repeated, not cut.
-        self._stream.width, self._stream.height = width + width % 2, height + height % 2
+        stream.width, stream.height = picture.width + picture.width % 2, picture.height + picture.height % 2
+        context = stream.codec_context
         if self._codec == "mjpeg":
-            self._stream.pix_fmt = "yuvj420p"
-            self._stream.codec_context.qmin = self._stream.codec_context.qmax = self._quality
+            stream.pix_fmt = "yuvj420p"
+            context.qmin = context.qmax = self._quality
         else:
-            self._stream.pix_fmt = "yuv420p"
-            self._stream.options = {"crf": str(self._quality), "preset": "veryfast"}
-        self._sound = None
-        if self._audio is not None:
-            self._sound = self._container.add_stream("aac", rate=self._sampling_rate, layout="mono")
-            self._sound.bit_rate = AAC_BIT_RATE
+            stream.pix_fmt = picture.frame.format.name
+            stream.options = {"crf": str(self._quality), "preset": self._preset}
+            if self._streamed:
+                stream.options |= {"tune": "zerolatency"}
+            for tag in ("colorspace", "color_range", "color_primaries", "color_trc"):
+                setattr(context, tag, getattr(picture.frame, tag))
+            if self._pixel_aspect != 1:
+                context.sample_aspect_ratio = self._pixel_aspect
+        if self._keyframes or self._streamed:
+            context.gop_size = self._keyframes or round(self._fps)
+        if self._pieces is not None:
+            self._open_sound()
 
-    def write(self, rgb: np.ndarray) -> None:
-        """Append one frame, uint8 (H, W, 3)."""
-        if self._stream is None:
-            self._open_streams(*rgb.shape[:2])
-        pad = [(0, self._stream.height - rgb.shape[0]), (0, self._stream.width - rgb.shape[1]), (0, 0)]
-        frame = av.VideoFrame.from_ndarray(np.pad(rgb, pad, mode="edge") if any(p[1] for p in pad) else rgb, "rgb24")
-        frame.pts, frame.time_base = self.num_frames, 1 / self._fps
-        self._container.mux(self._stream.encode(frame))
-        self.num_frames += 1
-        self._write_sound(until=round(self.num_frames / self._fps * (self._sampling_rate or 0)))
+    def _open_sound(self) -> None:
+        """Add the sound's stream once the number of channels is known."""
+        self._rest = np.atleast_2d(next(self._pieces, np.zeros((1, 0), np.float32)))
+        layout = {1: "mono", 2: "stereo"}.get(len(self._rest))
+        if layout is None or self._sampling_rate not in AAC_RATES:
+            raise ValueError(
+                f"{self._path}: AAC takes one or two channels at {sorted(AAC_RATES)} Hz, "
+                f"not {len(self._rest)} at {self._sampling_rate}; resample the sound"
+            )
+        self._sound = self._container.add_stream("aac", rate=self._sampling_rate, layout=layout)
+        self._sound.bit_rate = AAC_BIT_RATE * len(self._rest)
 
-    def _write_sound(self, until: int) -> None:
-        """Encode the sound up to a sample, so that both streams stay side by side in the file."""
-        if self._sound is None:
-            return
-        samples = np.clip(self._audio[self._sound_done : until], -1, 1).astype(np.float32)
-        if not len(samples):
-            return
-        frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+    def write(self, frame: Picture | np.ndarray) -> None:
+        """Append one frame: a picture, or uint8 RGB (H, W, 3)."""
+        with self._named_errors():
+            picture = self._picture(frame) if isinstance(frame, np.ndarray) else frame
+            if self._stream is None:
+                self._open_streams(picture)
+            encoded = _padded(picture).frame
+            encoded.pts, encoded.time_base = self.num_frames, 1 / self._fps
+            encoded.pict_type = 0
+            self._container.mux(self._stream.encode(encoded))
+            self.num_frames += 1
+            if self._sound is not None:
+                # One block ahead, so that a fragment never waits for the sound of its last frame.
+                self._write_sound(round(self.num_frames / self._fps * self._sampling_rate) + AAC_BLOCK)
+
+    def _picture(self, rgb: np.ndarray) -> Picture:
+        """Convert uint8 (H, W, 3) into what the codec takes."""
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), "rgb24")
+        return Picture(frame.reformat(format="yuvj420p" if self._codec == "mjpeg" else "yuv420p"))
+
+    def _write_sound(self, until: int | None) -> None:
+        """Encode the sound up to a sample, so that both streams stay side by side in the file; None: all of it."""
+        while until is None or self._sound_done < until:
+            if not self._rest.shape[1]:
+                self._rest = np.atleast_2d(next(self._pieces, np.zeros((1, 0), np.float32)))
+                if not self._rest.shape[1]:
+                    return
+            count = self._rest.shape[1] if until is None else until - self._sound_done
+            samples, self._rest = self._rest[:, :count], self._rest[:, count:]
+            self._encode_sound(np.clip(samples, -1, 1).astype(np.float32))
+
+    def _encode_sound(self, samples: np.ndarray) -> None:
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(samples), format="fltp", layout="mono" if len(samples) == 1 else "stereo"
+        )
         frame.sample_rate, frame.pts = self._sampling_rate, self._sound_done
         frame.time_base = Fraction(1, self._sampling_rate)
         self._container.mux(self._sound.encode(frame))
-        self._sound_done += len(samples)
+        self._sound_done += samples.shape[1]
 
     def _finish(self) -> None:
         if self._stream is None:
-            raise RuntimeError("no frame was written")
-        self._write_sound(until=len(self._audio) if self._audio is not None else 0)
+            raise RuntimeError(f"{self._path}: no frame was written")
+        if self._sound is not None:
+            self._write_sound(until=None)
         self._container.mux(self._stream.encode(None))
         if self._sound is not None:
             self._container.mux(self._sound.encode(None))
+
+
+def _padded(picture: Picture) -> Picture:
+    """Repeat an odd last row or column."""
+    if picture.width % 2 == 0 and picture.height % 2 == 0:
+        return picture
+    down, right = picture.height % 2, picture.width % 2
+    planes = [np.pad(picture.luma, ((0, down), (0, right)), mode="edge"), *picture.planes[1:]]
+    return picture.with_planes(planes)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from silvertalk.tts import Synthesizer
 from silvertalk.wav2lip.lipsync import LipSync, LipSyncResult
+from silvertalk.wav2lip.options import RenderOptions
 
 
 def newest_experiment(expdir: str | os.PathLike, prefix: str) -> Path:
@@ -46,30 +47,28 @@ class TalkingFace:
         expdir: str | os.PathLike = "exp",
         tts_exp: str | os.PathLike | None = None,
         wav2lip_exp: str | os.PathLike | None = None,
-        face_backend: str = "auto",
-        device: str = "cpu",
+        **lipsync,
     ) -> "TalkingFace":
         """Load what a recipe trained.
 
         Args:
             expdir: Folder of experiments; the newest voice and generator in it are taken.
             tts_exp: Folder of the voice, instead.
-            wav2lip_exp: Folder of the generator, instead.
-            face_backend: ``auto``, ``dlib`` or ``face_alignment``.
-            device: ``cpu`` or ``cuda``.
+            wav2lip_exp: Folder of the generator, or a published checkpoint, instead.
+            **lipsync: Options of ``LipSync``: backend, device, engine, precision, batch_size.
         """
-        lipsync = LipSync.from_exp(
-            wav2lip_exp or newest_experiment(expdir, "wav2lip_"), backend=face_backend, device=device
-        )
-        return cls(Synthesizer.from_exp(tts_exp or newest_experiment(expdir, "tts_"), device=device), lipsync)
+        generator = LipSync(wav2lip_exp or newest_experiment(expdir, "wav2lip_"), **lipsync)
+        device = "cuda" if lipsync.get("device") == "cuda" else "cpu"
+        return cls(Synthesizer.from_exp(tts_exp or newest_experiment(expdir, "tts_"), device=device), generator)
 
-    def say(self, text: str, face: str | os.PathLike, out: str | os.PathLike) -> LipSyncResult:
+    def say(self, text: str, face: str | os.PathLike, out, options: RenderOptions | None = None) -> LipSyncResult:
         """Make a face say a text.
 
         Args:
             text: What to say.
-            face: Video or photo.
-            out: The mp4 to write, as long as the speech.
+            face: Video, photo, folder of pictures or avatar.
+            out: The mp4 to write, as long as the speech; see ``VideoWriter``.
+            options: How to render it.
         """
         wav, sampling_rate = self.synthesizer(text)
-        return self.lipsync.render(face, wav, sampling_rate, out)
+        return self.lipsync.render(face, wav, sampling_rate, out, options)

@@ -57,7 +57,9 @@ def resolve_config(exp_dir: str | os.PathLike) -> dict:
         places = [exp_dir / Path(stored).name, Path(stored), *(parent / stored for parent in exp_dir.parents)]
         found = next((place for place in places if place.is_file()), None)
         if found is None:
-            raise FileNotFoundError(f"no {exp_dir}/{Path(stored).name}, which {exp_dir}/config.yaml names; copy it there")
+            raise FileNotFoundError(
+                f"no {exp_dir}/{Path(stored).name}, which {exp_dir}/config.yaml names; copy it there"
+            )
         config[name]["stats_file"] = str(found.absolute())
     return config
 

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from jsonargparse import ArgumentParser
 
@@ -25,6 +25,9 @@ def make_parser(function: Callable, **kwargs) -> ArgumentParser:
     parser = ArgumentParser(description=kwargs.pop("description", summary), **kwargs)
     parser.add_argument("--config", action="config", help="YAML file that sets any of these options")
     parser.add_function_arguments(function, as_group=False)
+    for action in parser._actions:  # --stream alone means --stream true
+        if getattr(action, "_typehint", None) is bool:
+            action.nargs, action.const = "?", True
     return parser
 
 
@@ -33,20 +36,25 @@ def run(parser: ArgumentParser, function: Callable, cmd: list[str] | None = None
     return _call(function, parser, parser.parse_args(cmd))
 
 
-def run_subcommand(parser: ArgumentParser, functions: dict[str, Callable], cmd: list[str] | None = None):
-    """Parse the command line and call the function of the subcommand it names."""
-    arguments = parser.parse_args(cmd)
-    return _call(functions[arguments.subcommand], parser, arguments, arguments.subcommand)
+def run_subcommand(parser: ArgumentParser, functions: dict, cmd: list[str] | None = None):
+    """Parse the command line and call the function of the subcommand it names, which may have subcommands itself."""
+    arguments = given = parser.parse_args(cmd)
+    names, entry = [], functions
+    while isinstance(entry, dict):
+        names.append(given.subcommand)
+        entry, given = entry[names[-1]], given[names[-1]]
+    return _call(entry, parser, arguments, names)
 
 
-def _call(function: Callable, parser: ArgumentParser, arguments, subcommand: str | None = None):
+def _call(function: Callable, parser: ArgumentParser, arguments, subcommands: Sequence[str] = ()):
     """Configure logging and call the function.
 
     An error the user can mend is one line on stderr and exit code 1; any
     other exception is a bug of ours and keeps its traceback.
     """
     arguments = parser.instantiate_classes(arguments)
-    arguments = arguments[subcommand] if subcommand else arguments
+    for name in subcommands:
+        arguments = arguments[name]
     arguments.pop("config", None)
     setup_logging()
     try:

@@ -1,8 +1,6 @@
 """Wav2Lip: networks, checkpoints, training and lip synchronisation."""
 
-from silvertalk.wav2lip.checkpoint import load_checkpoint, save_checkpoint
-from silvertalk.wav2lip.networks import QualityDiscriminator, SyncNet, Wav2Lip
-from silvertalk.wav2lip.windows import mel_chunk_starts
+import importlib
 
 __all__ = [
     "QualityDiscriminator",
@@ -12,3 +10,28 @@ __all__ = [
     "mel_chunk_starts",
     "save_checkpoint",
 ]
+
+_HOMES = {
+    "QualityDiscriminator": "networks",
+    "SyncNet": "networks",
+    "Wav2Lip": "networks",
+    "load_checkpoint": "checkpoint",
+    "mel_chunk_starts": "windows",
+    "save_checkpoint": "checkpoint",
+}
+
+
+def __getattr__(name: str):
+    """Import an exported name when it is first used.
+
+    The networks need torch, which costs 500 MB and 3 s; rendering with a
+    converted network passes through this module and does without it.
+    """
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Exported names, imported or not."""
+    return sorted({*globals(), *__all__})

@@ -11,8 +11,7 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from silvertalk.data.face_clips import FaceClip
-from silvertalk.wav2lip.networks import MEL_STEP_SIZE, SYNCNET_T
-from silvertalk.wav2lip.windows import mel_start
+from silvertalk.wav2lip.windows import MEL_STEP_SIZE, SYNCNET_T, mask_lower_half, mel_start
 
 # Two windows of one clip (the right and a wrong one) that do not overlap.
 MIN_CLIP_FRAMES = 3 * SYNCNET_T
@@ -147,10 +146,3 @@ def augment_pair(rng: np.random.Generator, frames: np.ndarray, mel: np.ndarray) 
     frames = np.roll(frames, (down, right), axis=(-2, -1))
     louder = rng.uniform(-0.25, 0.25)  # 3 dB
     return np.ascontiguousarray(frames), np.clip(mel + louder, -4, 4).astype(np.float32)
-
-
-def mask_lower_half(frames: np.ndarray) -> np.ndarray:
-    """Set the lower half of (..., H, W) to 0; returns a copy."""
-    masked = frames.copy()
-    masked[..., frames.shape[-2] // 2 :, :] = 0
-    return masked

@@ -11,10 +11,11 @@ import os
 from pathlib import Path
 
 from silvertalk.data import PartWriter, read_scp, shard
-from silvertalk.face.dump import fit_length
+from silvertalk.face.dump import FPS, fit_length
 from silvertalk.media import read_audio
 from silvertalk.utils import progress
 from silvertalk.wav2lip.lipsync import LipSync
+from silvertalk.wav2lip.options import RenderOptions
 
 
 def decode_set(
@@ -55,7 +56,7 @@ def decode_set(
                         wav = fit_length(wav, len(read_audio(tables["audio.scp"][utt_id])[0]))
                     path = (out_dir / kind / f"{utt_id}.mp4").absolute()
                     face, start = tables["source_video.scp"][utt_id], float(tables["source_start"][utt_id])
-                    lipsync.render(face, wav, rate, path, start)
+                    lipsync.render(face, wav, rate, path, RenderOptions(fps=FPS, start=start))
                 except (RuntimeError, ValueError, FileNotFoundError) as error:
                     logging.warning("skipped %s (%s): %s", utt_id, kind, error)
                     out.skip(utt_id, str(error))

@@ -13,9 +13,18 @@ import torch
 from torch import nn
 
 from silvertalk.wav2lip.layers import ConvBlock, PlainConvBlock, TransposedConvBlock, same
+from silvertalk.wav2lip.windows import MEL_STEP_SIZE, SYNCNET_T
 
-MEL_STEP_SIZE = 16  # columns, 0.2 s
-SYNCNET_T = 5  # frames, 0.2 s
+__all__ = [
+    "MEL_STEP_SIZE",
+    "SYNCNET_T",
+    "QualityDiscriminator",
+    "SyncNet",
+    "Wav2Lip",
+    "fold_time",
+    "lower_half",
+    "stack_window",
+]
 
 
 def _require_size(img_size: int) -> None:
@@ -62,7 +71,7 @@ class Wav2Lip(nn.Module):
         super().__init__()
         _require_size(img_size)
         c = _scaled(width)
-        self.img_size = img_size
+        self.img_size, self.width = img_size, width
         self.face_encoder_blocks = nn.ModuleList(
             [
                 nn.Sequential(ConvBlock(6, c(16), 7, 1, 3)),  # 96

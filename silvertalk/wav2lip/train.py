@@ -1,7 +1,6 @@
 """Training of the sync expert and of the generator."""
 
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +13,14 @@ from torch.utils.data import DataLoader
 from silvertalk import __version__
 from silvertalk.data.face_clips import load_face_clips
 from silvertalk.utils import atomic_path
-from silvertalk.utils.training import TrainerOptions, find_weights, fit, load_config, resolved, save_config
-from silvertalk.wav2lip.checkpoint import load_checkpoint, save_checkpoint
+from silvertalk.utils.experiment import resolved, save_config
+from silvertalk.utils.training import TrainerOptions, fit
+from silvertalk.wav2lip.checkpoint import load_network, save_checkpoint
 from silvertalk.wav2lip.dataset import MIN_CLIP_FRAMES, EpochSampler, SyncNetDataset, Wav2LipDataset
 from silvertalk.wav2lip.losses import cosine_bce, sync_loss, weighted_l1
-from silvertalk.wav2lip.networks import SYNCNET_T, SyncNet, Wav2Lip
+from silvertalk.wav2lip.networks import SyncNet, Wav2Lip
+from silvertalk.wav2lip.windows import SYNCNET_T
 
-NETWORKS = {"syncnet": SyncNet, "wav2lip": Wav2Lip}
 CHANCE = 0.693  # cross entropy of a guess
 
 
@@ -59,23 +59,6 @@ class LossOptions:
     mouth_weight: float = 1.0  # of a mouth pixel against any other in the L1 distance
     sync_weight: float = 0.03  # of the expert's judgement once it is switched on; the rest is L1; 0: never
     sync_below: float = 0.75  # switched on when the validation sync loss falls below this
-
-
-def load_network(exp_dir: str | os.PathLike) -> torch.nn.Module:
-    """Build the network of an experiment and load its best weights, in eval mode.
-
-    Args:
-        exp_dir: Folder of stage 9 or 10 (``exp/syncnet_*``, ``exp/wav2lip_*``).
-
-    Raises:
-        FileNotFoundError: Not an experiment, or nothing trained yet.
-        ValueError: The weights do not fit the configuration.
-    """
-    config = load_config(exp_dir)
-    kind = config.get("task")
-    if kind not in NETWORKS:
-        raise ValueError(f"{exp_dir}/config.yaml: task '{kind}' is none of {', '.join(NETWORKS)}; name another folder")
-    return load_checkpoint(find_weights(exp_dir), NETWORKS[kind](**config["model"])).eval()
 
 
 class _Training(lightning.LightningModule):

@@ -1,7 +1,11 @@
-"""Which mel columns belong to which video frame: the published arithmetic."""
+"""Which mel columns belong to which video frame, and what of a frame is hidden: the published arithmetic."""
+
+import numpy as np
 
 from silvertalk.media.mel import MELS_PER_SECOND
-from silvertalk.wav2lip.networks import MEL_STEP_SIZE
+
+MEL_STEP_SIZE = 16  # columns, 0.2 s
+SYNCNET_T = 5  # frames, 0.2 s
 
 
 def mel_start(frame: int, fps: float = 25.0) -> int:
@@ -40,3 +44,10 @@ def mel_chunk_starts(n_mel_frames: int, fps: float) -> list[int]:
 def padded_columns(num_frames: int, fps: float) -> int:
     """Mel columns needed so that each of ``num_frames`` frames has a whole window of its own."""
     return int((num_frames - 1) * (MELS_PER_SECOND / fps)) + MEL_STEP_SIZE
+
+
+def mask_lower_half(frames: np.ndarray) -> np.ndarray:
+    """Set the lower half of (..., H, W) to 0; returns a copy."""
+    masked = frames.copy()
+    masked[..., frames.shape[-2] // 2 :, :] = 0
+    return masked

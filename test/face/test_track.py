@@ -3,10 +3,17 @@
 import numpy as np
 import pytest
 
-from silvertalk.face import NoFaceError, choose_backend, crop_face, make_backend, paste_face, track_frames, track_video
-from silvertalk.face.crop import lower_face_mask
+from silvertalk.face import NoFaceError, choose_backend, crop_face, make_backend, track_frames, track_video
 from silvertalk.face.lips import lip_opening
-from silvertalk.face.track import DETECT_EVERY, smooth_boxes_published, stable_boxes
+from silvertalk.face.track import (
+    drawn_weight,
+    make_track,
+    seconds_apart,
+    smooth_boxes_published,
+    smooth_motion,
+    stable_boxes,
+)
+from silvertalk.media import Picture
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +39,100 @@ def test_follows_a_swaying_face(face_video, backend):
     assert (track.landmarks[:, 48:68, 1].min(1) > track.bbox[:, [1, 3]].mean(1)).all()
 
 
-def test_gap_without_a_face_is_bridged_and_marked(photo, backend):
-    frames = [photo] * 9 + [np.zeros_like(photo)] * 6 + [photo] * 9
+@pytest.mark.parametrize(("gap", "phase"), [(1, 0), (2, 1), (3, 3), (6, 1), (12, 2)])
+def test_black_out_is_noticed_to_the_frame(photo, backend, gap, phase):
+    first = 8 + phase  # detection runs on every fourth frame; a black-out between two is a cut
+    frames = [photo] * first + [np.zeros_like(photo)] * gap + [photo] * 9
     track = track_frames(frames, backend)
-    assert len(track) == 24
-    assert not track.detected[9:15].any()
-    assert track.detected.sum() >= 24 - 6 - DETECT_EVERY
+    assert len(track) == len(frames)
+    assert (np.flatnonzero(~track.detected) == np.arange(first, first + gap)).all()
     assert np.abs(track.bbox - track.bbox[0]).max() < 3
+    assert track.shot.tolist() == [0] * first + [1] * gap + [2] * 9
+
+
+def test_nothing_is_smoothed_across_a_cut(photo, backend):
+    moved = np.roll(photo[::-1, ::-1][::-1, ::-1] // 2, 30, axis=1)
+    track = track_frames([photo] * 12 + [moved] * 12, backend)
+    assert set(track.shot) == {0, 1} and track.detected.all()
+    for part in (track.bbox[:12], track.bbox[12:]):
+        assert np.abs(part - part[0]).max() < 1
+    assert abs(track.bbox[12, 0] - track.bbox[11, 0] - 30) < 4
+
+
+def points_at(x, y=100.0, scale=1.0):
+    """Landmarks of a plain frontal face: (68, 3)."""
+    points = np.zeros((68, 3), np.float32)
+    points[36:42, :2], points[42:48, :2] = (x - 31, y), (x + 31, y)
+    points[36, 0], points[45, 0] = x - 45, x + 45
+    points[33, :2], points[30, :2] = (x, y + 47), (x, y + 35)
+    points[[0, 16], :2] = (x - 70, y), (x + 70, y)
+    return points
+
+
+def test_short_misses_are_drawn_long_ones_fade():
+    seen = np.ones(60, bool)
+    seen[10:14] = False  # 0.16 s
+    seen[30:40] = False
+    track = make_track([points_at(100) if s else None for s in seen], np.zeros(60, int), 25.0)
+    weight = drawn_weight(track, 25.0)
+    assert (weight[:27] == 1).all() and (weight[30:40] == 0).all() and (weight[43:] == 1).all()
+    assert (np.diff(weight[26:31]) < 0).all() and (np.diff(weight[39:43]) > 0).all()
+    assert seconds_apart(weight == 0, 25.0) == [(1.2, 1.6)]
+
+
+def test_profile_is_passed_through():
+    faces = [points_at(100) for _ in range(40)]
+    for turned in faces[20:]:
+        turned[30, 0] = 147  # the nose tip beyond the outer corner of the eye
+    weight = drawn_weight(make_track(faces, np.zeros(40, int), 25.0), 25.0)
+    assert (weight[:15] == 1).all() and (weight[21:] == 0).all()
+
+
+def test_boxes_neither_lag_nor_tremble():
+    frames, random = np.arange(200), np.random.default_rng(0)
+    moved = 40 * np.clip((frames - 100) / 10, 0, 1)  # at rest, 100 mm a second, at rest
+    noisy = moved + random.normal(0, 0.7, 200)
+    smooth = smooth_motion(noisy[:, None], np.ones(200), 25.0)[:, 0]
+    published = smooth_boxes_published(np.repeat(noisy[:, None] * 1000, 4, axis=1))[:, 0] / 1000
+
+    def trembling(track):
+        return np.mean([np.abs(np.diff(track[rest], 2)).mean() for rest in (slice(10, 85), slice(125, 190))])
+
+    assert trembling(smooth) < 0.1 * trembling(noisy) and trembling(smooth) < 0.5 * trembling(published)
+    lags = [np.abs(smooth[90:125] - np.roll(moved, lag)[90:125]).mean() for lag in range(-4, 5)]
+    assert int(np.argmin(lags)) - 4 == 0
+    assert np.abs(smooth - moved).max() < 4 < np.abs(published - moved).max()
+
+
+def test_another_face_is_not_taken_for_the_lost_one():
+    class Scripted:
+        """A detector that sees what it is told."""
+
+        name = "scripted"
+
+        def view(self, frame):
+            return frame
+
+        def detect(self, frame):
+            boxes = {0: [[0, 0, 100, 100], [300, 0, 380, 80]], 1: [[300, 0, 380, 80]]}[int(frame[0, 0, 0])]
+            return np.array(boxes, float)
+
+        def landmarks(self, frame, box):
+            return points_at(float(box[0]) + 50)
+
+    def frame(kind):
+        return np.full((4, 4, 3), kind, np.uint8)
+
+    track = track_frames([frame(0)] * 9 + [frame(1)] * 10 + [frame(0)] * 9, Scripted())
+    assert (~track.detected[9:19]).sum() >= 10 - 3 and np.abs(track.bbox[:, 0] - track.bbox[0, 0]).max() < 2
+    gone_for_good = track_frames([frame(0)] * 9 + [frame(1)] * 60, Scripted())
+    assert gone_for_good.bbox[-1, 0] > 250 and gone_for_good.detected[-10:].all()
+
+
+def test_pictures_and_arrays_give_the_same(photo, backend):
+    wide = np.ascontiguousarray(np.pad(photo, ((0, 0), (0, 17), (0, 0))))  # rows with gaps between them
+    picture, array = (track_frames([frame], backend) for frame in (Picture.from_rgb(wide), wide))
+    assert np.abs(picture.landmarks - array.landmarks).max() < 1.5
 
 
 def test_no_face_is_said(backend):
@@ -78,36 +172,6 @@ def test_crop_beyond_the_border_repeats_it():
     crop = crop_face(frame, np.array([-20, 0, 20, 40]), 40)
     assert crop.shape == (40, 40, 3)
     assert (crop[:, :29] == 200).all() and (crop[:, 31:] == 0).all()
-
-
-def test_paste_changes_only_the_masked_region():
-    rng = np.random.default_rng(0)
-    frame = rng.integers(0, 255, (100, 120, 3), dtype=np.uint8)
-    before = frame.copy()
-    box = np.array([20, 10, 80, 90])
-    result = paste_face(frame, box, np.full((96, 96, 3), 255, np.uint8))
-    assert (frame == before).all()
-    assert (result[:50] == before[:50]).all() and (result[:, :20] == before[:, :20]).all()
-    assert (result[90:] == before[90:]).all() and (result[68, 50] == 255).all()
-
-
-def test_paste_of_the_same_face_leaves_no_seam(photo):
-    box = np.array([60, 40, 160, 160])
-    result = paste_face(photo, box, crop_face(photo, box, 96))
-    assert np.abs(result.astype(int) - photo).mean() < 1
-
-
-def test_paste_partly_outside_the_frame():
-    frame = np.zeros((50, 50, 3), np.uint8)
-    face = np.full((96, 96, 3), 255, np.uint8)
-    assert paste_face(frame, np.array([-30, -30, 30, 30]), face).max() == 255
-    assert (paste_face(frame, np.array([200, 200, 260, 260]), face) == frame).all()
-
-
-def test_mask_is_soft():
-    mask = lower_face_mask(96)
-    assert mask[:48].max() == 0 and mask[70, 48] == 1
-    assert np.abs(np.diff(mask, axis=0)).max() < 0.25 and np.abs(np.diff(mask, axis=1)).max() < 0.25
 
 
 def test_face_alignment_is_taken_where_its_weights_are(tmp_path, monkeypatch):

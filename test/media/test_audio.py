@@ -1,8 +1,14 @@
+import logging
+import tracemalloc
+
+import av
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from silvertalk.media import VideoWriter, read_audio, write_audio
+from silvertalk.media.audio import _TimeLine, read_sound, sound_info
 from silvertalk.media.trim import speech_bounds
 
 RATE = 44100
@@ -84,8 +90,6 @@ def damage(path, first, last, with_what=b"\x00"):
 
 def test_damaged_packets_become_silence(tmp_path, caplog):
     path = tmp_path / "a.mp3"
-    import av
-
     with av.open(str(path), "w") as out:
         stream = out.add_stream("mp3", rate=RATE, layout="mono")
         frame = av.AudioFrame.from_ndarray((beeps(4.0) * 32767).astype(np.int16)[None], format="s16", layout="mono")
@@ -142,6 +146,201 @@ def test_empty_sound_is_empty(tmp_path):
         assert "a.wav" in str(error)
     else:
         assert len(wav) == 0
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100, 96000])
+@pytest.mark.parametrize("sampling_rate", [None, 16000, 22050])
+@pytest.mark.parametrize("block", [0.05, 1.0, 60.0])
+def test_pieces_add_up_to_the_whole(tmp_path, rate, sampling_rate, block):
+    wav = np.random.default_rng(0).uniform(-0.5, 0.5, 4 * rate + 77).astype(np.float32)
+    write_audio(tmp_path / "a.wav", wav, rate)
+    whole, whole_rate = read_audio(tmp_path / "a.wav")
+    assert whole_rate == rate and len(whole) == len(wav)
+    if sampling_rate:
+        whole = soxr.resample(whole, rate, sampling_rate)
+    pieces = list(read_sound(tmp_path / "a.wav", sampling_rate, block=block))
+    assert all(piece.shape[0] == 1 and piece.dtype == np.float32 and piece.flags.c_contiguous for piece in pieces)
+    assert max(piece.shape[1] for piece in pieces) <= 1.2 * block * (sampling_rate or rate) + 2000
+    np.testing.assert_array_equal(np.concatenate(pieces, axis=1)[0], whole)
+    np.testing.assert_array_equal(read_audio(tmp_path / "a.wav", sampling_rate)[0], whole)
+
+
+@pytest.mark.parametrize("start, end", [(0, 1), (0.3, 2.71), (4.5, None), (3, 99), (9, None), (2, 1), (-1, 0.5)])
+@pytest.mark.parametrize("sampling_rate", [None, 8000])
+def test_part_of_a_file_in_pieces(tmp_path, start, end, sampling_rate):
+    write_audio(tmp_path / "a.wav", tone(5.0), RATE)
+    whole, _ = read_audio(tmp_path / "a.wav")
+    expected = whole[round(max(start, 0) * RATE) : None if end is None else round(end * RATE)]
+    if sampling_rate:
+        expected = soxr.resample(expected, RATE, sampling_rate)
+    pieces = list(read_sound(tmp_path / "a.wav", sampling_rate, start, end, block=0.25))
+    np.testing.assert_array_equal(np.concatenate([np.zeros((1, 0)), *pieces], axis=1)[0], expected)
+
+
+def test_stereo(tmp_path):
+    both = np.stack([tone(1.0), tone(1.0, frequency=700)])
+    soundfile.write(tmp_path / "a.wav", both.T, RATE, subtype="FLOAT")
+    assert sound_info(tmp_path / "a.wav") == (RATE, 2)
+    np.testing.assert_array_equal(np.concatenate(list(read_sound(tmp_path / "a.wav", channels=2)), axis=1), both)
+    np.testing.assert_array_equal(np.concatenate(list(read_sound(tmp_path / "a.wav")), axis=1)[0], both.mean(axis=0))
+    low = np.concatenate(list(read_sound(tmp_path / "a.wav", 8000, channels=2)), axis=1)
+    np.testing.assert_allclose(low, [soxr.resample(wav, RATE, 8000) for wav in both], atol=1e-6)
+    write_audio(tmp_path / "b.wav", both[0], RATE)
+    left, right = np.concatenate(list(read_sound(tmp_path / "b.wav", channels=2)), axis=1)
+    np.testing.assert_array_equal(left, right)
+    np.testing.assert_array_equal(left, read_audio(tmp_path / "b.wav")[0])
+
+
+LAYOUTS = {  # the weight in (left, right) of every channel, times the sum of one side
+    "3.0": (2, [(1, 0), (0, 1), (1, 1)]),
+    "quad": (1.5, [(1, 0), (0, 1), (0.5, 0), (0, 0.5)]),
+    "5.1": (2.5, [(1, 0), (0, 1), (1, 1), (0, 0), (0.5, 0), (0, 0.5)]),
+    "5.1(side)": (2.5, [(1, 0), (0, 1), (1, 1), (0, 0), (0.5, 0), (0, 0.5)]),
+    "7.1": (3, [(1, 0), (0, 1), (1, 1), (0, 0), (0.5, 0), (0, 0.5), (0.5, 0), (0, 0.5)]),
+}
+
+
+def write_channels(path, layout, wav):
+    """Write (C, T) losslessly with a named layout."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("pcm_s16le", rate=RATE, layout=layout)
+        samples = np.ascontiguousarray((wav * 32767).astype(np.int16).T.reshape(1, -1))
+        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout=layout)
+        frame.sample_rate = RATE
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_many_channels_are_mixed_for_speech(tmp_path, layout):
+    total, weights = LAYOUTS[layout]
+    for number, sides in enumerate(weights):
+        wav = np.zeros((len(weights), RATE // 10))
+        wav[number] = tone(0.1)
+        path = write_channels(tmp_path / "a.wav", layout, wav)
+        assert sound_info(path) == (RATE, len(weights))
+        mixed = np.concatenate(list(read_sound(path, channels=2)), axis=1)
+        np.testing.assert_allclose(mixed, np.outer(sides, tone(0.1)) / total, atol=1e-4)
+        np.testing.assert_allclose(read_audio(path)[0], mixed.mean(axis=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("channels, mixed", [(3, 1 / 3), (4, 1 / 4), (6, 1 / 2.5), (8, 1 / 3), (10, 1 / 10)])
+def test_unnamed_channels(tmp_path, channels, mixed):
+    wav = np.zeros((RATE // 10, channels))
+    wav[:, 2] = tone(0.1)  # the centre, where the layout is known
+    soundfile.write(tmp_path / "a.wav", wav, RATE, subtype="FLOAT")
+    np.testing.assert_allclose(read_audio(tmp_path / "a.wav")[0], tone(0.1) * mixed, atol=1e-5)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW"])
+@pytest.mark.parametrize("amplitude", [1.0, 0.02])
+def test_sample_formats(tmp_path, subtype, amplitude):
+    soundfile.write(tmp_path / "a.wav", tone(0.1) * amplitude, RATE, subtype=subtype)
+    np.testing.assert_allclose(read_audio(tmp_path / "a.wav")[0], tone(0.1) * amplitude, atol=0.02)
+
+
+def test_what_is_not_finite_is_silence(tmp_path):
+    wav = tone(1.0)
+    wav[1000:1010], wav[2000] = np.nan, -np.inf
+    soundfile.write(tmp_path / "a.wav", wav, RATE, subtype="FLOAT")
+    again, _ = read_audio(tmp_path / "a.wav", 16000)
+    assert np.isfinite(again).all() and np.abs(again).max() < 1
+    assert not read_audio(tmp_path / "a.wav")[0][1000:1010].any()
+
+
+def peak_memory(function):
+    """Most bytes that numpy and Python held at once."""
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_the_length(tmp_path):
+    peaks = []
+    for seconds in (10, 60):
+        path = tmp_path / f"{seconds}.wav"
+        write_audio(path, np.zeros(seconds * 48000), 48000)
+        peaks.append(peak_memory(lambda path=path: [None for _ in read_sound(path, 16000, channels=2)]))
+        whole = peak_memory(lambda path=path: read_audio(path))
+        assert whole < 1.2 * seconds * 48000 * 4 + 3e6
+    assert peaks[1] < 1.05 * peaks[0] and peaks[1] < 4e6
+
+
+def lay(pieces, rate=1000, origin=0.0, block=500, end=None):
+    """Lay (time, value, number of samples) on a time line: (T,)."""
+    line, out = _TimeLine(rate, 1, origin, block), []
+    for time, value, number in pieces:
+        line.add(time, np.full((1, number), value, np.float32))
+        line.extend_to(time + number / rate if end is None else end)
+        out += list(line.ready())
+    return np.concatenate([np.zeros((1, 0)), *out, *line.rest()], axis=1)[0]
+
+
+def test_gaps_are_silent_however_long():
+    """Also one longer than what is kept back, after which the first piece must not be lost."""
+    for gap in (0.1, 1.5, 10.0, 1000.0):
+        pieces = [(0.1 * k, 1, 100) for k in range(40)] + [(4 + gap + 0.1 * k, 2, 100) for k in range(40)]
+        wav = lay(pieces)
+        first = round((4 + gap) * 1000)
+        assert len(wav) == first + 4000
+        assert (wav[:4000] == 1).all() and not wav[4000:first].any() and (wav[first:] == 2).all()
+
+
+def test_what_precedes_the_picture_is_cut():
+    np.testing.assert_array_equal(lay([(-0.25, 1, 200), (-0.05, 2, 200)]), np.full(150, 2))
+    assert len(lay([(-5, 1, 200)], end=0)) == 0
+
+
+def test_overlapping_pieces_replace_earlier_ones():
+    wav = lay([(0, 1, 1000), (0.5, 2, 1000), (1.5, 3, 500)])
+    np.testing.assert_array_equal(wav, np.repeat([1, 2, 3], [500, 1000, 500]))
+
+
+@pytest.mark.parametrize("false", [-40.0, 30.0, 1e7])
+def test_a_single_false_stamp_is_not_believed(false):
+    times = [0.1 * k for k in range(200)]
+    times[100] = false
+    np.testing.assert_array_equal(
+        lay([(time, 1 + k, 100) for k, time in enumerate(times)]), np.repeat(np.arange(200) + 1, 100)
+    )
+
+
+@pytest.mark.parametrize("restart", [0.0, 1e7])
+def test_a_clock_that_is_set_anew_does_not_stop_the_sound(restart):
+    times = [0.1 * k for k in range(100)] + [restart + 0.1 * k for k in range(100)]
+    wav = lay([(time, 1 + k, 100) for k, time in enumerate(times)])
+    np.testing.assert_array_equal(wav, np.repeat(np.arange(200) + 1, 100))
+
+
+def test_damage_is_logged_once_even_if_only_a_part_is_read(tmp_path, make_media, caplog):
+    frames = [np.zeros((32, 32, 3), np.uint8)] * 250
+    times = [k / 25 for k in range(250)]
+    path = make_media(tmp_path / "a.mpg", times, frames, beeps(10.0), video_codec="mpeg1video", audio_codec="mp2")
+    damage(path, 0.1, 0.3, b"\xff\xfd\x13")
+    with caplog.at_level(logging.WARNING):
+        read_audio(path, end=7.0)
+    assert sum("damaged" in record.message for record in caplog.records) <= 1
+
+
+def test_bad_requests_and_files_in_pieces(tmp_path, make_media):
+    for function in (read_sound, sound_info):
+        with pytest.raises(FileNotFoundError, match="nothing.wav"):
+            function(tmp_path / "nothing.wav")
+    (tmp_path / "a.wav").write_bytes(b"no sound in here" * 50)
+    make_media(tmp_path / "a.mp4", [0, 0.04], [np.zeros((32, 32, 3), np.uint8)] * 2)
+    for name, message in [("a.wav", "a.wav.*check or replace"), ("a.mp4", "a.mp4.*no sound")]:
+        with pytest.raises(RuntimeError, match=message):
+            sound_info(tmp_path / name)
+        with pytest.raises(RuntimeError, match=message):
+            next(read_sound(tmp_path / name))
+    with pytest.raises(ValueError, match="3 channels"):
+        read_sound(tmp_path / "a.wav", channels=3)
+    with pytest.raises(ValueError, match="0 s"):
+        read_sound(tmp_path / "a.wav", block=0)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.002])

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from silvertalk.media import mel as mel_module
 from silvertalk.media import wav2lip_mel
 from silvertalk.media.mel import _mel_basis
 
@@ -35,3 +36,13 @@ def test_shape_and_range(num_samples):
     mel = wav2lip_mel(np.random.default_rng(0).uniform(-1, 1, num_samples))
     assert mel.shape == (80, 1 + max(num_samples, 800) // 200) and mel.dtype == np.float32
     assert mel.min() >= -4 and mel.max() <= 4
+
+
+@pytest.mark.parametrize("num_samples", [200 * 1000, 200 * 1000 + 199, 200 * 960 + 1])
+@pytest.mark.parametrize("columns", [3, 64])
+def test_blocks_equal_one_piece(num_samples, columns, monkeypatch):
+    """Also when the last block is shorter than the reflection."""
+    wav = np.random.default_rng(0).uniform(-0.5, 0.5, num_samples).astype(np.float32)
+    whole = wav2lip_mel(wav)
+    monkeypatch.setattr(mel_module, "COLUMNS_AT_ONCE", columns)
+    np.testing.assert_allclose(wav2lip_mel(wav), whole, atol=1e-5)

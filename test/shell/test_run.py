@@ -69,7 +69,10 @@ def tree(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): path.read_text()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and "log" not in path.parts and path.suffix != ".log" and path.name not in (".done", "calls.txt")
+        if path.is_file()
+        and "log" not in path.parts
+        and path.suffix != ".log"
+        and path.name not in (".done", "calls.txt")
     }
 
 
@@ -100,7 +103,10 @@ def test_jobs_share_the_utterances(recipe, tmp_path):
 
 def test_a_range_of_stages(recipe, tmp_path):
     assert begun(recipe("--stop_stage", "4")) == [1, 2, 3, 4]
-    assert begun(recipe("--stage", "9", "--stop-stage", "10", "--wav2lip_train_args", "--trainer.max_epoch 2")) == [9, 10]
+    assert begun(recipe("--stage", "9", "--stop-stage", "10", "--wav2lip_train_args", "--trainer.max_epoch 2")) == [
+        9,
+        10,
+    ]
     call = workers(tmp_path, "wav2lip_train")[0]
     assert call[call.index("--trainer.max_epoch") + 1] == "2"
 

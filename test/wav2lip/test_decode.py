@@ -23,9 +23,9 @@ def face_dir(face_video, tmp_path):
         sounds[utt_id] = tmp_path / f"{utt_id}.wav"
         write_audio(sounds[utt_id], 0.1 * np.random.default_rng(number).normal(size=6400 + 640 * number), 16000)
     folder = tmp_path / "dump"
-    videos = {utt_id: face_video for utt_id in CLIPS} | {"a-3": tmp_path / "broken.mp4"}
+    videos = dict.fromkeys(CLIPS, face_video) | {"a-3": tmp_path / "broken.mp4"}
     write_scp(folder / "source_video.scp", videos)
-    write_scp(folder / "source_start", {utt_id: 0.0 for utt_id in CLIPS})
+    write_scp(folder / "source_start", dict.fromkeys(CLIPS, 0.0))
     write_scp(folder / "audio.scp", sounds)
     write_scp(tmp_path / "voice.scp", {"a-1": sounds["a-4"]})
     return folder

@@ -13,15 +13,16 @@ import torch
 from silvertalk.data import PartWriter, combine_parts
 from silvertalk.data.face_clips import FaceClip, load_face_clips
 from silvertalk.media import VideoWriter
-from silvertalk.utils.training import TrainerOptions, find_weights
+from silvertalk.utils.experiment import find_weights
+from silvertalk.utils.training import TrainerOptions
 from silvertalk.wav2lip import SyncNet, Wav2Lip
+from silvertalk.wav2lip.checkpoint import load_network
 from silvertalk.wav2lip.dataset import EpochSampler, SyncNetDataset, Wav2LipDataset
 from silvertalk.wav2lip.losses import cosine_bce
 from silvertalk.wav2lip.train import (
     DataOptions,
     NetworkOptions,
     OptimOptions,
-    load_network,
     train_syncnet,
     train_wav2lip,
 )

@@ -1,0 +1,232 @@
+"""The face to be animated: a video, photo, folder of pictures or prepared avatar, and its track."""
+
+import json
+import logging
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from silvertalk import __version__
+from silvertalk.face.landmarks import make_backend
+from silvertalk.face.select import make_selector
+from silvertalk.face.track import NoFaceError, Track, follow_face, make_track
+from silvertalk.media import MediaInfo, Picture, VideoWriter, probe, read_pictures
+from silvertalk.utils import atomic_path, progress, write_text
+from silvertalk.utils.background import in_background
+from silvertalk.utils.cache import cache_folder, content_key
+
+TRACKER = 1  # counts changes of the tracker that make kept tracks useless
+DECODED_AHEAD = 8  # frames
+AVATAR_FILE, AVATAR_VIDEO, AVATAR_TRACK = "avatar.json", "video.mp4", "track.npz"
+# An avatar's video is a copy: hardly compressed, and quick to enter anywhere.
+AVATAR_CRF, AVATAR_KEYFRAMES = 12, 12
+STANDARD_RATES = (10, 12, 15, 20, 24000 / 1001, 24, 25, 30000 / 1001, 30, 48, 50, 60000 / 1001, 60)
+
+
+@dataclass
+class RawTrack:
+    """What following a face costs time for."""
+
+    landmarks: np.ndarray  # float32 (T, 68, 3), pixels; zeros where not found
+    detected: np.ndarray  # bool (T,)
+    shot: np.ndarray  # int32 (T,)
+    complete: bool  # whether the video ends here
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write it atomically."""
+        with atomic_path(path) as temporary:
+            np.savez(temporary, **vars(self))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "RawTrack":
+        """Read what ``save`` wrote."""
+        with np.load(path) as arrays:
+            return cls(arrays["landmarks"], arrays["detected"], arrays["shot"], bool(arrays["complete"]))
+
+
+class FaceSource:
+    """A face to be animated, at one frame rate.
+
+    Args:
+        path: Video, photo, folder of pictures, or avatar made by ``make_avatar``.
+        fps: Frames per second; None takes the source's own (25 for pictures).
+        start: First second used.
+        select: Whose face, see ``make_selector``.
+        backend: Face backend, or its name.
+        cache: Whether tracks are kept between runs, and found again.
+
+    Raises:
+        FileNotFoundError: No such source.
+        RuntimeError: It cannot be read.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        fps: float | None = None,
+        start: float = 0.0,
+        select: str = "largest",
+        backend="auto",
+        cache: bool = True,
+    ):
+        self.path, self.start, self.select, self.cache = Path(path), start, select, cache
+        self.avatar = _read_avatar(self.path)
+        self.video = self.path / AVATAR_VIDEO if self.avatar else self.path
+        self.info: MediaInfo = probe(self.video)
+        if not self.info.width:
+            raise RuntimeError(f"{path}: holds no picture; give a video or a photo")
+        self.fps = fps or (self.avatar["fps"] if self.avatar else usual_rate(self.info))
+        if self.avatar and (abs(self.fps - self.avatar["fps"]) > 1e-3 or start or select != "largest"):
+            raise ValueError(
+                f"{path}: the avatar was made at {self.avatar['fps']:g} frames a second, whole and with one face; "
+                "leave out fps, start and select, or make another avatar"
+            )
+        self._backend = backend
+
+    def pictures(self, first: int = 0) -> Iterator[Picture]:
+        """Read the frames from number ``first`` on."""
+        return read_pictures(self.video, self.fps, self.start + first / self.fps)
+
+    def track(self, num_frames: int | None = None) -> Track:
+        """Follow the face through the first frames, or find what an earlier run found.
+
+        Args:
+            num_frames: Frames that are needed; None follows it to the end.
+
+        Raises:
+            NoFaceError: No face.
+        """
+        raw = RawTrack.load(self.path / AVATAR_TRACK) if self.avatar else self._kept_or_new(num_frames)
+        count = slice(num_frames)
+        landmarks = [
+            points if found else None for points, found in zip(raw.landmarks[count], raw.detected[count], strict=True)
+        ]
+        try:
+            return make_track(landmarks, raw.shot[count], self.fps)
+        except NoFaceError as error:
+            raise NoFaceError(f"{self.path}: {error}") from None
+
+    def _kept_or_new(self, num_frames: int | None) -> RawTrack:
+        backend = make_backend(self._backend) if isinstance(self._backend, str) else self._backend
+        if not self.cache:
+            return self._follow(backend, num_frames)
+        select = content_key(self.select) if Path(self.select).is_file() else self.select
+        key = content_key(
+            self.path, fps=self.fps, start=self.start, select=select, backend=backend.name, tracker=TRACKER
+        )
+        kept = cache_folder("tracks") / f"{key}.npz"
+        if kept.is_file():
+            try:
+                raw = RawTrack.load(kept)
+                if raw.complete or (num_frames is not None and len(raw.detected) >= num_frames):
+                    logging.info("%s: face track of an earlier run (%s)", self.path, kept)
+                    return raw
+            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+                logging.warning("%s: cannot be read (%s); the face is followed again", kept, error)
+        raw = self._follow(backend, num_frames)
+        raw.save(kept)
+        return raw
+
+    def _follow(self, backend, num_frames: int | None) -> RawTrack:
+        """Follow the face; a few frames are in memory at a time."""
+        wanted = round((self.info.duration - self.start) * self.fps) if self.info.duration else None
+        total = min(num_frames or wanted, wanted or num_frames) if num_frames or wanted else None
+        frames = in_background(islice(self.pictures(), num_frames), DECODED_AHEAD)
+        faces = follow_face(frames, backend, make_selector(self.select))
+        landmarks, shots = zip(*progress(faces, desc="face", total=total), strict=True)
+        detected = np.array([points is not None for points in landmarks])
+        nothing = np.zeros((68, 3), np.float32)
+        complete = num_frames is None or len(detected) < num_frames
+        points = np.stack([nothing if found is None else found for found in landmarks])
+        return RawTrack(points, detected, np.array(shots, np.int32), complete)
+
+
+def usual_rate(info: MediaInfo) -> float:
+    """Frame rate to render at: the source's; a variable one, or one above 60, becomes the nearest in use."""
+    if info.is_image or not info.fps:
+        return 25.0
+    if info.constant_rate and info.fps <= STANDARD_RATES[-1]:
+        return info.fps
+    return min(STANDARD_RATES, key=lambda rate: abs(np.log(rate / info.fps)))
+
+
+def _read_avatar(path: Path) -> dict | None:
+    """Read an avatar's description; None when the path is no avatar."""
+    file = path / AVATAR_FILE
+    if not file.is_file():
+        return None
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RuntimeError(f"{file}: is damaged ({error}); make the avatar again") from error
+
+
+def make_avatar(
+    face: str | os.PathLike,
+    out: str | os.PathLike,
+    fps: float | None = None,
+    start: float = 0.0,
+    select: str = "largest",
+    seconds: float | None = None,
+    backend="auto",
+) -> int:
+    """Prepare a face, so that its first new picture comes at once.
+
+    The avatar is a folder with a copy of the video at a constant rate, which
+    can be entered anywhere quickly, and with the track of the face.
+
+    Args:
+        face: Video, photo or folder of pictures.
+        out: Folder to make; an avatar that is there is replaced.
+        fps: Frames per second; None takes the source's own.
+        start: First second used.
+        select: Whose face, see ``make_selector``.
+        seconds: How much of it; None takes all.
+        backend: Face backend, or its name.
+
+    Returns:
+        Number of frames.
+
+    Raises:
+        NoFaceError: No face.
+        ValueError: ``out`` is something else than an avatar.
+    """
+    out = Path(out)
+    if out.exists() and _read_avatar(out) is None:
+        raise ValueError(f"{out}: is there and is no avatar; choose another name")
+    source = FaceSource(face, fps, start, select, backend, cache=False)
+    num_frames = None if seconds is None else max(1, round(seconds * source.fps))
+    folder = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        folder.mkdir(parents=True)
+        with VideoWriter(
+            folder / AVATAR_VIDEO,
+            source.fps,
+            quality=AVATAR_CRF,
+            keyframes=AVATAR_KEYFRAMES,
+            pixel_aspect=source.info.pixel_aspect,
+        ) as video:
+            for picture in progress(islice(source.pictures(), num_frames), desc="copy", total=num_frames):
+                video.write(picture)
+        # The copy is what will be shown, so the copy is what is followed.
+        copy = FaceSource(folder / AVATAR_VIDEO, source.fps, select=select, backend=backend, cache=False)
+        backend = make_backend(backend) if isinstance(backend, str) else backend
+        raw = copy._follow(backend, None)
+        if not raw.detected.any():
+            raise NoFaceError(f"{face}: no face found in {len(raw.detected)} frames; use footage with a frontal face")
+        raw.complete = True
+        raw.save(folder / AVATAR_TRACK)
+        about = {"fps": source.fps, "frames": len(raw.detected), "source": Path(face).name, "select": select}
+        write_text(folder / AVATAR_FILE, json.dumps({**about, "version": __version__}, indent=1) + "\n")
+        if out.exists():
+            shutil.rmtree(out)
+        os.replace(folder, out)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(raw.detected)

@@ -1,0 +1,189 @@
+"""Find where somebody speaks, and prepare the sound that drives the lips.
+
+Speech is what stands out of the steady background, band by band, for at least
+a syllable; so its level does not matter, and noise, hum and clicks are
+silence. Music and other voices are not told apart from the speaker.
+
+The constants were chosen on GRID's word times, and on read speech with noise
+added at 10 and 20 dB.
+"""
+
+import numpy as np
+
+from silvertalk.media.mel import HOP_LENGTH, MELS_PER_SECOND, SAMPLING_RATE
+
+BANDS, FMIN, FMAX = 16, 150.0, 6000.0  # Hz; rumble and mains hum lie below, the ends of /s/ above
+WINDOW = 0.032  # seconds
+LEAST_POWER = 1e-10  # of a band: -100 dBFS; what is quieter is digital silence
+NOISE_PERCENTILE, NOISE_SECONDS = 10, 20.0  # the background is what is quietest within this time
+SMOOTHING = 5  # columns; over which the background's power is averaged before its minimum is looked for
+BIAS = 0.6  # of that percentile to the mean, with room for a background that swells by a few dB
+MOST_PER_BAND = 8.0  # nats
+STANDS_OUT = 0.6  # mean log-likelihood ratio of a band, nats
+BELOW_PEAK = 42.0  # dB under the loud parts: what is quieter is an echo or a breath
+SHORTEST_SPEECH = 0.06  # seconds; shorter sounds are clicks
+SHORTEST_SILENCE = 0.35  # seconds; shorter pauses belong to the words
+BEFORE, AFTER = 0.1, 0.15  # seconds of hangover: soft beginnings and ends
+COLUMNS_AT_ONCE, SAMPLES_AT_ONCE = 1024, 1 << 18
+
+RAMP = 0.02  # seconds
+QUIETEST, LOUDEST = -32.0, -18.0  # dBFS; active speech levels that the networks know
+
+
+def speech_mask(wav: np.ndarray, sampling_rate: int = 16000) -> np.ndarray:
+    """Mark the mel columns in which somebody speaks.
+
+    Each of 16 bands is compared with its own background, the 10th percentile
+    of the 20 s around; a column is speech where the mean of the bands'
+    log-likelihood ratios is high (Sohn et al., "A Statistical Model-Based
+    Voice Activity Detection", IEEE SPL 1999, with the maximum-likelihood
+    estimate; bands instead of single frequencies, each limited, and no hidden
+    Markov model) and the level is not far below the loud parts. Sounds shorter
+    than 0.06 s are dropped, pauses shorter than 0.35 s filled, and 0.1 s
+    before and 0.15 s after are added.
+
+    Noise that begins or swells by much within some seconds is taken for speech
+    until it is the quietest of its 20 s; so is music.
+
+    Args:
+        wav: float (T,); any level.
+        sampling_rate: Hz.
+
+    Returns:
+        bool (N,), N the columns of ``wav2lip_mel``: 80 a second, the k-th is
+        around second k / 80.
+    """
+    wav = np.asarray(wav, np.float32)
+    power = _band_powers(wav, sampling_rate)
+    if not (power > LEAST_POWER).any():
+        return np.zeros(len(power), bool)
+    stands_out = _likelihood(power) > STANDS_OUT
+    level = 10 * np.log10(power.sum(axis=1))
+    if stands_out.any():
+        stands_out &= level > np.percentile(level[stands_out], 95) - BELOW_PEAK
+    return _tidy(stands_out)
+
+
+def _band_powers(wav: np.ndarray, sampling_rate: int) -> np.ndarray:
+    """Power of every band around every column, at least ``LEAST_POWER``: float32 (N, 16)."""
+    size = 2 * round(WINDOW * sampling_rate / 2)
+    window = np.hanning(size + 1)[:-1].astype(np.float32)
+    window *= np.sqrt(2 / (size * np.sum(window**2)))  # so that the bands add up to the mean square (Parseval)
+    top = min(FMAX, sampling_rate / 2)
+    edges = np.geomspace(FMIN, top, BANDS + 1) * size / sampling_rate
+    edges = np.maximum(np.rint(edges).astype(int), np.arange(BANDS + 1) + round(edges[0]))
+    num_columns = 1 + max(len(wav), sampling_rate // 20) * MELS_PER_SECOND // sampling_rate
+    power = np.empty((num_columns, BANDS), np.float32)
+    for first in range(0, num_columns, COLUMNS_AT_ONCE):
+        columns = np.arange(first, min(first + COLUMNS_AT_ONCE, num_columns))
+        frames = _frames(wav, np.rint(columns * sampling_rate / MELS_PER_SECOND).astype(int) - size // 2, size)
+        spectrum = np.abs(np.fft.rfft(frames * window)) ** 2
+        power[columns] = np.add.reduceat(spectrum, edges, axis=1)[:, :BANDS]
+    return np.maximum(power, LEAST_POWER)
+
+
+def _frames(wav: np.ndarray, starts: np.ndarray, size: int) -> np.ndarray:
+    """Frames of a sound (T,), silent beyond its ends: (len(starts), size)."""
+    first, last = starts[0], starts[-1] + size
+    part = wav[max(first, 0) : max(last, 0)]
+    part = np.pad(part, (max(-first, 0), max(last - len(wav), 0)))[: last - first]
+    return np.lib.stride_tricks.sliding_window_view(part, size)[starts - first]
+
+
+def _likelihood(power: np.ndarray) -> np.ndarray:
+    """Mean log-likelihood ratio of speech against background: (N,)."""
+    ratio = np.maximum(power / _background(power), 1)
+    return np.minimum(ratio - 1 - np.log(ratio), MOST_PER_BAND).mean(axis=1)
+
+
+def _background(power: np.ndarray) -> np.ndarray:
+    """Power of the steady background in every band and column: (N, 16)."""
+    padded = np.pad(power, ((SMOOTHING // 2, SMOOTHING // 2), (0, 0)), "edge")
+    smooth = np.lib.stride_tricks.sliding_window_view(padded, SMOOTHING, axis=0).mean(axis=-1)
+    # Digital silence (inserted, or made by a noise gate) says nothing about the noise elsewhere.
+    sounding = np.flatnonzero((power > LEAST_POWER).any(axis=1))
+    smooth = smooth[sounding]
+    columns, half = len(power), round(NOISE_SECONDS / 2 * MELS_PER_SECOND)
+    centres = np.arange(0, columns + half // 4, half // 4)
+    levels = []
+    for centre in centres:
+        middle = np.clip(np.searchsorted(sounding, centre), half, max(half, len(sounding) - half))
+        levels.append(np.percentile(smooth[middle - half : middle + half], NOISE_PERCENTILE, axis=0) / BIAS)
+    levels = np.maximum(levels, LEAST_POWER)
+    every = np.arange(columns)
+    return np.stack([np.interp(every, centres, band) for band in levels.T], axis=1)
+
+
+def _tidy(speech: np.ndarray) -> np.ndarray:
+    """Drop clicks, fill short pauses, add the hangover: bool (N,) of bool (N,)."""
+    speech = speech.copy()
+    for first, last in _runs(speech):
+        if last - first < SHORTEST_SPEECH * MELS_PER_SECOND:
+            speech[first:last] = False
+    runs = _runs(speech)
+    for (_, last), (first, _) in zip(runs, runs[1:], strict=False):
+        if first - last < SHORTEST_SILENCE * MELS_PER_SECOND:
+            speech[last:first] = True
+    before, after = round(BEFORE * MELS_PER_SECOND), round(AFTER * MELS_PER_SECOND)
+    for first, last in _runs(speech):
+        speech[max(first - before, 0) : last + after] = True
+    return speech
+
+
+def _runs(marked: np.ndarray) -> list[tuple[int, int]]:
+    """First index and the one behind the last of every run of True."""
+    edges = np.flatnonzero(np.diff(marked.astype(np.int8), prepend=0, append=0))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def drive_sound(wav: np.ndarray, gate: bool = True, level: bool = True) -> np.ndarray:
+    """Prepare a sound to drive the lips; the one that is heard stays as it is.
+
+    The mel's decibels are absolute, so the networks see a quiet recording as a
+    nearly closed mouth: an active speech level outside -32 to -18 dBFS, where
+    nearly all of the published networks' training material lies, is moved to
+    the nearer end. Noise between the words moves the lips too: there the sound
+    fades to digital silence, which is the floor (-4) of the mel, within 20 ms.
+
+    Args:
+        wav: 16 kHz sound, float (T,).
+        gate: Silence what is not speech.
+        level: Move the level of the speech.
+
+    Returns:
+        float32 (T,); peaks may exceed 1 after a whisper was raised.
+    """
+    wav = np.asarray(wav, np.float32)
+    if not (gate or level):
+        return wav
+    mask = speech_mask(wav)
+    gain = np.float32(_level_gain(wav, mask) if level else 1)
+    if not gate:
+        return wav * gain
+    driving = np.zeros_like(wav)
+    places, gains = _gate(mask)
+    for first in range(0, len(wav) if len(places) else 0, SAMPLES_AT_ONCE):
+        block = slice(first, min(first + SAMPLES_AT_ONCE, len(wav)))
+        driving[block] = wav[block] * (gain * np.interp(np.arange(block.start, block.stop), places, gains))
+    return driving
+
+
+def _gate(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Corners (sample, gain in [0, 1]) of a gate that is open in marked columns and fades outside of them."""
+    # A column stands for the samples around it; the pauses that are left are longer than two ramps.
+    runs = np.array(_runs(mask)).reshape(-1, 2) * HOP_LENGTH - HOP_LENGTH // 2
+    ramp = round(RAMP * SAMPLING_RATE)
+    places = np.stack([runs[:, 0] - ramp, runs[:, 0], runs[:, 1], runs[:, 1] + ramp], axis=1)
+    return places.ravel(), np.tile([0.0, 1.0, 1.0, 0.0], len(runs))
+
+
+def _level_gain(wav: np.ndarray, mask: np.ndarray) -> float:
+    """Factor that moves the level of the speech into the range that the networks know."""
+    energy, number = 0.0, 0
+    for first, last in _runs(mask):
+        part = wav[max(first * HOP_LENGTH - HOP_LENGTH // 2, 0) : last * HOP_LENGTH - HOP_LENGTH // 2]
+        energy, number = energy + float(np.dot(part, part)), number + len(part)
+    if not energy:
+        return 1.0
+    decibel = 10 * np.log10(energy / number)
+    return 10 ** ((np.clip(decibel, QUIETEST, LOUDEST) - decibel) / 20)

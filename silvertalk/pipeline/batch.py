@@ -1,0 +1,136 @@
+"""Many lip-synced videos in one go, begun where the last run ended."""
+
+import csv
+import glob
+import io
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, astuple, dataclass, fields
+from pathlib import Path
+
+from silvertalk.media.video import natural_order
+from silvertalk.utils import progress, remove_leftovers, write_text
+from silvertalk.utils.cache import content_key
+from silvertalk.wav2lip.lipsync import LipSync
+from silvertalk.wav2lip.options import RenderOptions
+
+MANIFEST = "manifest.tsv"
+ITEM_ERRORS = (RuntimeError, ValueError, OSError)
+
+
+@dataclass
+class Item:
+    """One line of the manifest."""
+
+    out: str  # name of the video, in the output folder
+    face: str
+    audio: str
+    key: str = ""  # of what it was made from: contents, settings, model
+    status: str = "waiting"  # waiting, done or failed
+    frames: int = 0
+    seconds_without_face: float = 0.0
+    seconds: float = 0.0  # that rendering took
+    note: str = ""  # why it failed
+
+
+def pair_up(faces: str, audios: str) -> list[Item]:
+    """Pair files by order: 1, 2, ..., 10; a single face or sound goes with all of the others.
+
+    Args:
+        faces: Path, or pattern with * and ?, of videos or photos.
+        audios: The same of sounds.
+
+    Raises:
+        FileNotFoundError: A pattern matches nothing.
+        ValueError: Their numbers differ.
+    """
+    found = []
+    for pattern in (faces, audios):
+        paths = sorted((Path(name) for name in glob.glob(pattern, recursive=True)), key=natural_order)
+        if not paths:
+            raise FileNotFoundError(f"no file matches {pattern}")
+        found.append(paths)
+    count = max(len(paths) for paths in found)
+    if any(len(paths) not in (1, count) for paths in found):
+        raise ValueError(
+            f"{len(found[0])} faces ({faces}) and {len(found[1])} sounds ({audios}) cannot be paired; "
+            "give as many of both, or one of either"
+        )
+    pairs = [[paths[k % len(paths)] for paths in found] for k in range(count)]
+    items = [Item(f"{face.stem}_{audio.stem}.mp4", str(face), str(audio)) for face, audio in pairs]
+    if len({item.out for item in items}) < len(items):
+        raise ValueError(f"several pairs of {faces} and {audios} have the same names; rename the files")
+    return items
+
+
+def render_batch(
+    lipsync: Callable[[], LipSync], items: list[Item], out_dir: str | Path, options: RenderOptions, model_key: str
+) -> list[Item]:
+    """Render what is not done yet; the manifest is written after every item.
+
+    Args:
+        lipsync: Makes the renderer; called only if there is something to do.
+        items: From ``pair_up``.
+        out_dir: Folder of the videos and of ``manifest.tsv``.
+        options: How to render.
+        model_key: Identifies the model: another model renders anew.
+
+    Returns:
+        The items with their status; a failed one does not stop the others.
+    """
+    out_dir = Path(out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(out_dir)
+    known = {item.out: item for item in _read(out_dir / MANIFEST)}
+    for number, item in enumerate(items):
+        item.key = _key(item, options, model_key)
+        earlier = known.get(item.out)
+        if earlier and earlier.status == "done" and earlier.key == item.key and (out_dir / item.out).is_file():
+            items[number] = earlier
+    todo = [item for item in items if item.status != "done"]
+    logging.info("%s: %d of %d done before", out_dir, len(items) - len(todo), len(items))
+    renderer = lipsync() if todo else None
+    for item in progress(todo, desc="videos"):
+        _render(renderer, item, out_dir, options)
+        _write(out_dir / MANIFEST, items)
+    return items
+
+
+def _key(item: Item, options: RenderOptions, model_key: str) -> str:
+    """Hash of everything a video depends on; empty when a file is not there, which rendering will report."""
+    try:
+        sound = content_key(item.audio)
+        return content_key(item.face, sound=sound, options=asdict(options), model=model_key)
+    except OSError:
+        return ""
+
+
+def _render(lipsync: LipSync, item: Item, out_dir: Path, options: RenderOptions) -> None:
+    begun = time.monotonic()
+    try:
+        result = lipsync.sync_file(item.face, item.audio, out_dir / item.out, options)
+    except ITEM_ERRORS as error:
+        item.status, item.note = "failed", " ".join(str(error).split())
+        logging.error("%s: %s", item.out, item.note)
+    else:
+        item.status, item.frames = "done", result.num_frames
+        item.seconds_without_face = round(result.seconds_without_face, 2)
+    item.seconds = round(time.monotonic() - begun, 1)
+
+
+def _read(path: Path) -> list[Item]:
+    """Read a manifest; none is an empty one."""
+    if not path.is_file():
+        return []
+    with open(path, encoding="utf-8", newline="") as file:
+        return [Item(**row) for row in csv.DictReader(file, delimiter="\t")]
+
+
+def _write(path: Path, items: list[Item]) -> None:
+    """Write a manifest atomically."""
+    text = io.StringIO()
+    table = csv.writer(text, delimiter="\t", lineterminator="\n")
+    table.writerow([field.name for field in fields(Item)])
+    table.writerows(astuple(item) for item in items)
+    write_text(path, text.getvalue())

@@ -1,0 +1,62 @@
+"""Work beside the main thread, in bounded queues."""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
+_END = object()
+
+
+def in_background(items: Iterable[Item], size: int) -> Iterator[Item]:
+    """Compute the items of an iterable in a thread of its own, up to ``size`` ahead.
+
+    Codecs, OpenCV and neural networks release Python's lock, so a chain of
+    these keeps all cores busy while memory stays bounded. An exception of the
+    iterable is raised here, where its item would have come. When the reader
+    stops early, the thread stops too.
+
+    Args:
+        items: Anything to iterate; it is used in the thread only.
+        size: Most items that wait.
+    """
+    waiting: queue.Queue = queue.Queue(maxsize=size)
+    stopped = threading.Event()
+
+    def put(entry) -> bool:
+        while not stopped.is_set():
+            try:
+                waiting.put(entry, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def work() -> None:
+        iterator = iter(items)
+        try:
+            for item in iterator:
+                if not put((item, None)):
+                    break
+            else:
+                put((_END, None))
+        except BaseException as error:  # handed over, not swallowed
+            put((_END, error))
+        finally:
+            if hasattr(iterator, "close"):
+                iterator.close()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = waiting.get()
+            if error is not None:
+                raise error
+            if item is _END:
+                return
+            yield item
+    finally:
+        stopped.set()
+        thread.join()
