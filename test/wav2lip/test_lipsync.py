@@ -50,9 +50,10 @@ def noise(seconds, rate=RATE):
 
 
 def syllables(seconds, rate=RATE):
-    """Something like speech."""
+    """Something like speech: a voice of gliding pitch, four syllables a second."""
     t = np.arange(round(seconds * rate)) / rate
-    return (0.2 * np.sign(np.sin(2 * np.pi * 130 * t)) * (np.sin(2 * np.pi * 4 * t) > -0.5)).astype(np.float32)
+    voice = np.sign(np.sin(2 * np.pi * (130 * t + 3 * np.sin(2 * np.pi * t))))
+    return (0.2 * voice * (1.02 - np.cos(2 * np.pi * 4 * t)) / 2).astype(np.float32)
 
 
 @pytest.mark.parametrize(("seconds", "rate"), [(0.5, 16000), (1.33, 22050), (3.7, 44100), (1.0, 8000), (1.0, 96000)])
