@@ -5,8 +5,8 @@ import logging
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import numpy as np
 from silvertalk import __version__
 from silvertalk.face.landmarks import make_backend
 from silvertalk.face.select import make_selector
-from silvertalk.face.track import NoFaceError, Track, follow_face, make_track
+from silvertalk.face.track import MOUTH_PATCH, NoFaceError, Seen, Track, follow_face, make_track
 from silvertalk.media import MediaInfo, Picture, VideoWriter, probe, read_pictures
 from silvertalk.utils import atomic_path, progress, write_text
 from silvertalk.utils.background import in_background
@@ -33,10 +33,33 @@ STANDARD_RATES = (10, 12, 15, 20, 24000 / 1001, 24, 25, 30000 / 1001, 30, 48, 50
 class RawTrack:
     """What following a face costs time for."""
 
-    landmarks: np.ndarray  # float32 (T, 68, 3), pixels; zeros where not found
+    landmarks: np.ndarray  # float32 (T, 68, 3), pixels; zeros where there is no face
+    mouth: np.ndarray  # uint8 (T, MOUTH_PATCH, MOUTH_PATCH)
     detected: np.ndarray  # bool (T,)
     shot: np.ndarray  # int32 (T,)
     complete: bool  # whether the video ends here
+
+    @classmethod
+    def collect(cls, seen: Iterable[Seen], num_frames: int | None) -> "RawTrack":
+        """Gather what was found; the video ends where fewer frames came than were asked for."""
+        seen = list(seen)
+        nothing = np.zeros((68, 3), np.float32), np.zeros((MOUTH_PATCH, MOUTH_PATCH), np.uint8)
+        return cls(
+            np.stack([nothing[0] if frame.landmarks is None else frame.landmarks for frame in seen]),
+            np.stack([nothing[1] if frame.mouth is None else frame.mouth for frame in seen]),
+            np.array([frame.landmarks is not None for frame in seen]),
+            np.array([frame.shot for frame in seen], np.int32),
+            num_frames is None or len(seen) < num_frames,
+        )
+
+    def frames(self, count: int | None) -> list[Seen]:
+        """The first frames, as they were found."""
+        return [
+            Seen(int(shot), points, mouth) if found else Seen(int(shot))
+            for points, mouth, found, shot in zip(
+                self.landmarks[:count], self.mouth[:count], self.detected[:count], self.shot[:count], strict=True
+            )
+        ]
 
     def save(self, path: str | os.PathLike) -> None:
         """Write it atomically."""
@@ -47,7 +70,7 @@ class RawTrack:
     def load(cls, path: str | os.PathLike) -> "RawTrack":
         """Read what ``save`` wrote."""
         with np.load(path) as arrays:
-            return cls(arrays["landmarks"], arrays["detected"], arrays["shot"], bool(arrays["complete"]))
+            return cls(*(arrays[f.name] for f in fields(cls)[:-1]), bool(arrays["complete"]))
 
 
 class FaceSource:
@@ -103,12 +126,8 @@ class FaceSource:
             NoFaceError: No face.
         """
         raw = RawTrack.load(self.path / AVATAR_TRACK) if self.avatar else self._kept_or_new(num_frames)
-        count = slice(num_frames)
-        landmarks = [
-            points if found else None for points, found in zip(raw.landmarks[count], raw.detected[count], strict=True)
-        ]
         try:
-            return make_track(landmarks, raw.shot[count], self.fps)
+            return make_track(raw.frames(num_frames), self.fps)
         except NoFaceError as error:
             raise NoFaceError(f"{self.path}: {error}") from None
 
@@ -139,12 +158,7 @@ class FaceSource:
         total = min(num_frames or wanted, wanted or num_frames) if num_frames or wanted else None
         frames = in_background(islice(self.pictures(), num_frames), DECODED_AHEAD)
         faces = follow_face(frames, backend, make_selector(self.select))
-        landmarks, shots = zip(*progress(faces, desc="face", total=total), strict=True)
-        detected = np.array([points is not None for points in landmarks])
-        nothing = np.zeros((68, 3), np.float32)
-        complete = num_frames is None or len(detected) < num_frames
-        points = np.stack([nothing if found is None else found for found in landmarks])
-        return RawTrack(points, detected, np.array(shots, np.int32), complete)
+        return RawTrack.collect(progress(faces, desc="face", total=total), num_frames)
 
 
 def usual_rate(info: MediaInfo) -> float:

@@ -1,11 +1,13 @@
 """Tracking, boxes and cropping."""
 
+import cv2
 import numpy as np
 import pytest
 
 from silvertalk.face import NoFaceError, choose_backend, crop_face, make_backend, track_frames, track_video
 from silvertalk.face.lips import lip_opening
 from silvertalk.face.track import (
+    Seen,
     drawn_weight,
     make_track,
     seconds_apart,
@@ -73,7 +75,7 @@ def test_short_misses_are_drawn_long_ones_fade():
     seen = np.ones(60, bool)
     seen[10:14] = False  # 0.16 s
     seen[30:40] = False
-    track = make_track([points_at(100) if s else None for s in seen], np.zeros(60, int), 25.0)
+    track = make_track([Seen(0, points_at(100) if s else None) for s in seen], 25.0)
     weight = drawn_weight(track, 25.0)
     assert (weight[:27] == 1).all() and (weight[30:40] == 0).all() and (weight[43:] == 1).all()
     assert (np.diff(weight[26:31]) < 0).all() and (np.diff(weight[39:43]) > 0).all()
@@ -84,8 +86,20 @@ def test_profile_is_passed_through():
     faces = [points_at(100) for _ in range(40)]
     for turned in faces[20:]:
         turned[30, 0] = 147  # the nose tip beyond the outer corner of the eye
-    weight = drawn_weight(make_track(faces, np.zeros(40, int), 25.0), 25.0)
+    weight = drawn_weight(make_track([Seen(0, points) for points in faces], 25.0), 25.0)
     assert (weight[:15] == 1).all() and (weight[21:] == 0).all()
+
+
+def test_microphone_before_the_mouth_is_noticed(photo, backend):
+    open_frames, covered = [np.roll(photo, k % 5, axis=1) for k in range(60)], []
+    for k in range(60):
+        frame = open_frames[k].copy()
+        if 20 <= k < 40:
+            cv2.ellipse(frame, (124 + k % 5, 142), (14, 26), 0, 0, 360, (20, 20, 25), -1)
+        covered.append(frame)
+    assert (drawn_weight(track_frames(open_frames, backend), 25.0) == 1).all()
+    weight = drawn_weight(track_frames(covered, backend), 25.0)
+    assert (weight[20:40] == 0).all() and (weight[:16] == 1).all() and (weight[44:] == 1).all()
 
 
 def test_boxes_neither_lag_nor_tremble():
