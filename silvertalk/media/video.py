@@ -21,6 +21,7 @@ from silvertalk.utils import atomic_path
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 FOLDER_FPS = 25.0  # pictures in a folder have no time of their own
+HIGHEST_RATE = 1000.0  # frames per second; cover art and damaged headers claim 90000
 # Time stamps of a damaged file can claim any time; a real pause of a recording is shorter.
 LONGEST_PAUSE = 600.0  # seconds
 AAC_BIT_RATE = 96_000  # per channel
@@ -72,28 +73,45 @@ def probe(path: str | os.PathLike) -> MediaInfo:
         height, width = _read_picture(pictures[0]).shape[:2]
         return MediaInfo(len(pictures) / FOLDER_FPS, FOLDER_FPS, width, height, False, len(pictures) == 1)
     with _open(path) as container:
-        video = container.streams.video[0] if container.streams.video else None
+        video = _video_stream(container)
         duration = float(container.duration or 0) / av.time_base
         width, height = (video.codec_context.width, video.codec_context.height) if video else (0, 0)
         aspect = Fraction(video.sample_aspect_ratio or 1) if video else Fraction(1)
-        if video and _is_turned(container):
+        if video and _is_turned(container, video):
             width, height, aspect = height, width, 1 / aspect
         return MediaInfo(
             duration=duration,
-            fps=float(video.average_rate or video.guessed_rate or 0) if video else 0.0,
+            fps=_frame_rate(video) if video else 0.0,
             width=width,
             height=height,
             has_audio=bool(container.streams.audio),
-            is_image=Path(path).suffix.lower() in IMAGE_SUFFIXES,
+            is_image=Path(path).suffix.lower() in IMAGE_SUFFIXES or bool(video and _is_cover(video)),
             pixel_aspect=aspect,
             constant_rate=not video or video.average_rate == video.base_rate,
         )
 
 
-def _is_turned(container: av.container.InputContainer) -> bool:
+def _video_stream(container: av.container.InputContainer) -> av.VideoStream | None:
+    """Find the stream to be shown: cover art only where there is nothing else, and none whose codec is unknown."""
+    known = [stream for stream in container.streams.video if stream.codec_context is not None]
+    return min(known, key=_is_cover, default=None)
+
+
+def _is_cover(stream: av.VideoStream) -> bool:
+    """Whether it is one picture that comes with a sound, or with a video."""
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _frame_rate(stream: av.VideoStream) -> float:
+    """Frames per second; 0 where the file does not say, or says what cannot be."""
+    rate = float(stream.average_rate or stream.guessed_rate or 0)
+    return 0.0 if _is_cover(stream) or rate > HIGHEST_RATE else rate
+
+
+def _is_turned(container: av.container.InputContainer, stream: av.VideoStream) -> bool:
     """Whether the picture is shown turned by a quarter; only a decoded frame tells."""
     try:
-        return bool(_quarter_turns(next(container.decode(video=0))) % 2)
+        return bool(_quarter_turns(next(container.decode(stream))) % 2)
     except (av.FFmpegError, StopIteration):
         return False
 
@@ -112,7 +130,7 @@ def folder_pictures(folder: str | os.PathLike) -> list[Path]:
 
 def natural_order(path: Path) -> list:
     """Sort key under which frame 10 follows frame 9."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
 
 def read_frames(
@@ -155,9 +173,9 @@ def _read(path, fps: float, start: float, end: float | None, convert: Callable[[
         yield from _resample(_folder_frames(path, start), fps, start, end, convert)
         return
     with _open(path) as container:
-        if not container.streams.video:
+        stream = _video_stream(container)
+        if stream is None:
             raise RuntimeError(f"{path}: holds no picture; give a video or a photo")
-        stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         origin = float((stream.start_time or 0) * stream.time_base)
         if start > 0:
@@ -190,7 +208,7 @@ def _read_picture(path: Path) -> np.ndarray:
 
 def _timed_frames(path, container, stream, origin: float) -> Iterator[tuple[float, float, av.VideoFrame]]:
     """Yield (seconds since the first frame, seconds it lasts, frame); damaged packets are passed over."""
-    nominal = 1.0 / float(stream.average_rate or stream.guessed_rate or 25)
+    nominal = 1.0 / (_frame_rate(stream) or FOLDER_FPS)
     latest = float(container.duration or 0) / av.time_base + 1.0 if container.duration else LONGEST_PAUSE
     time, size, damaged = -nominal, None, []
     for packet in _packets(container, stream, damaged):

@@ -41,10 +41,11 @@ class Engine(ABC):
         name: Backend and precision, for people.
         img_size: Side of the face picture (pixels).
         batch_size: Most frames of a call.
+        device: Where it runs.
     """
 
-    def __init__(self, name: str, img_size: int, batch_size: int):
-        self.name, self.img_size, self.batch_size = name, img_size, batch_size
+    def __init__(self, name: str, img_size: int, batch_size: int, device: str = "cpu"):
+        self.name, self.img_size, self.batch_size, self.device = name, img_size, batch_size, device
         self._mels = np.zeros((batch_size, 1, 80, MEL_STEP_SIZE), np.float32)
         self._faces = np.zeros((batch_size, 6, img_size, img_size), np.float32)
         self._lock = threading.Lock()
@@ -95,7 +96,7 @@ class TorchEngine(Engine):
     ):
         import torch
 
-        super().__init__(_name("torch", device, precision), network.img_size, batch_size)
+        super().__init__(_name("torch", device, precision), network.img_size, batch_size, device)
         if num_threads:
             torch.set_num_threads(num_threads)
         self._dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
@@ -164,7 +165,7 @@ class OnnxRuntimeEngine(Engine):
     ):
         import onnxruntime
 
-        super().__init__(_name("onnxruntime", device, precision), img_size, batch_size)
+        super().__init__(_name("onnxruntime", device, precision), img_size, batch_size, device)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = num_threads
         options.log_severity_level = 3  # errors

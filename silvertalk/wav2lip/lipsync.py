@@ -60,11 +60,8 @@ class LipSync:
             if isinstance(generator, Engine)
             else make_engine(generator, engine, device, precision, batch_size)
         )
-        self.backend = (
-            make_backend(backend, "cuda" if device == "cuda" else "cpu") if isinstance(backend, str) else backend
-        )
+        self.backend = make_backend(backend, self.engine.device) if isinstance(backend, str) else backend
         self.model = Path(generator).name if isinstance(generator, str | os.PathLike) else type(generator).__name__
-        self.device = device
 
     @classmethod
     def from_exp(cls, exp_dir: str | os.PathLike, **options) -> "LipSync":
@@ -127,7 +124,7 @@ class LipSync:
             ValueError: Less than 0.1 s of sound, or options that do not fit.
         """
         options = options or RenderOptions()
-        rendering = Rendering(self.engine, self.backend, self.device, face, sounds, options)
+        rendering = Rendering(self.engine, self.backend, face, sounds, options)
         pieces, rate = rendering.heard()
         name = getattr(out, "name", "stream") if hasattr(out, "write") else str(out)
         with VideoWriter(
@@ -173,7 +170,7 @@ class LipSync:
         """
         options = options or RenderOptions()
         sounds = {choice: Sound.from_file(path) for choice, path in audio.items()}
-        rendering = Rendering(self.engine, self.backend, self.device, face, sounds, options)
+        rendering = Rendering(self.engine, self.backend, face, sounds, options)
         if not 0 <= frame < rendering.num_frames:
             raise ValueError(f"there is no frame {frame}; the result has {rendering.num_frames}, from 0 on")
         return next(rendering.pictures(frame)).rgb()

@@ -25,7 +25,7 @@ from silvertalk.utils.background import in_background
 from silvertalk.wav2lip.engine import Engine
 from silvertalk.wav2lip.options import RenderOptions
 from silvertalk.wav2lip.playback import play, playing_order
-from silvertalk.wav2lip.sound import Sound, exactly, heard_file, mixed
+from silvertalk.wav2lip.sound import Heard, Sound, heard_together
 from silvertalk.wav2lip.windows import MEL_STEP_SIZE, mel_start, padded_columns
 
 # The reference shows a nearly closed mouth, but not the extreme frame, which may be a blink of the tracker.
@@ -43,28 +43,26 @@ class Speaker:
     track: Track
     weight: np.ndarray  # (T,) from drawn_weight
     points: np.ndarray  # (T, 68, 2) from mask_points
-    windows: np.ndarray  # view of the mel, see _mel_windows
+    windows: "_Windows"  # what it hears at each frame
     references: "References"
 
 
 class Rendering:
     """One rendering: what is to be drawn where, and the chain that draws it."""
 
-    def __init__(self, engine: Engine, backend, device: str, face, sounds: dict[str, Sound], options: RenderOptions):
+    def __init__(self, engine: Engine, backend, face, sounds: dict[str, Sound], options: RenderOptions):
         self.options, self.engine, self.sounds = options, engine, sounds
         for sound in sounds.values():
             if sound.seconds < MIN_SOUND:
                 raise ValueError(
                     f"{sound.name}: lasts {sound.seconds:.3f} s, less than {MIN_SOUND} s; give a longer sound"
                 )
+        self.restorer, self.parser = self._make_restorer(), self._make_parser()
         seconds = max(sound.seconds for sound in sounds.values())
         self.source = FaceSource(face, options.fps, options.start, next(iter(sounds)), backend, options.cache)
         self.fps = self.source.fps
         self.num_frames = max(1, round(seconds * self.fps))
         self.speakers = [self._speaker(face, choice, sound, backend) for choice, sound in sounds.items()]
-        self.still = len(self.speakers[0].track) == 1
-        self.restorer = self._make_restorer(device)
-        self.parser = self._make_parser()
         self.watermark = None
 
     def _speaker(self, face, choice: str, sound: Sound, backend) -> Speaker:
@@ -85,43 +83,32 @@ class Rendering:
             References(source, track, self.engine.img_size),
         )
 
-    def _make_restorer(self, device: str):
+    def _make_restorer(self):
         if self.options.quality != "enhanced":
             return None
         from silvertalk.face.enhance import make_enhancer
 
-        return make_enhancer(
-            self.options.weights_dir,
-            self.options.restorer,
-            self.options.restore_blend,
-            "cuda" if device == "cuda" else "cpu",
-        )
+        options = self.options
+        return make_enhancer(options.weights_dir, options.restorer, options.restore_blend, self.engine.device)
 
     def _make_parser(self):
         if self.options.mask != "parsing":
             return None
         from silvertalk.face.parsing import FaceParser, find_parser
 
-        found = find_parser(self.options.weights_dir)
-        return FaceParser(found)
+        return FaceParser(find_parser(self.options.weights_dir))
 
     # What is heard.
 
     def heard(self) -> tuple[Iterator[np.ndarray], int]:
         """Sound of the result, in pieces as long together as the result, and its rate."""
         if self.options.soundtrack == "driving":
-            sounds = [(sound.pieces, sound.sampling_rate) for sound in self.sounds.values()]
+            sounds = [sound.heard for sound in self.sounds.values()]
         elif self.options.soundtrack == "original":
-            sounds = [heard_file(self.source.video, self.options.start)]
+            sounds = [Heard.from_file(self.source.video, self.options.start)]
         else:
-            sounds = [heard_file(self.options.soundtrack)]
-        rates = {rate for _, rate in sounds}
-        if len(rates) > 1:
-            raise ValueError(f"sounds of {sorted(rates)} Hz cannot be heard together; resample them to one rate")
-        rate = rates.pop()
-        samples = round(self.num_frames / self.fps * rate)
-        parts = [exactly(pieces(), samples, rate) for pieces, _ in sounds]
-        return (parts[0] if len(parts) == 1 else mixed(parts)), rate
+            sounds = [Heard.from_file(self.options.soundtrack)]
+        return heard_together(sounds, self.num_frames / self.fps)
 
     # What is seen.
 

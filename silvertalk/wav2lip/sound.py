@@ -17,12 +17,36 @@ DEFAULT_RATE = 48000  # Hz, for sound at a rate AAC does not know
 
 
 @dataclass
+class Heard:
+    """What is heard, as a stream."""
+
+    pieces: Callable[[int], Iterable[np.ndarray]]  # at a rate (Hz): float32 (channels, n) each, one or two channels
+    sampling_rate: int  # its own, or the one to take instead (Hz)
+
+    @classmethod
+    def from_file(cls, path: str | os.PathLike, start: float = 0.0) -> "Heard":
+        """Open any file with sound; it is read while it is used."""
+        rate, channels = sound_info(path)
+        return cls(
+            lambda rate: read_sound(path, rate, start, channels=min(channels, 2)),
+            rate if rate in AAC_RATES else DEFAULT_RATE,
+        )
+
+    @classmethod
+    def from_array(cls, wav: np.ndarray, sampling_rate: int) -> "Heard":
+        """Take sound (T,) in [-1, 1]."""
+        return cls(
+            lambda rate: [resample(wav, sampling_rate, rate)[None]],
+            sampling_rate if sampling_rate in AAC_RATES else DEFAULT_RATE,
+        )
+
+
+@dataclass
 class Sound:
     """A sound that moves lips and is heard."""
 
     wav: np.ndarray  # float32 (T,), SAMPLING_RATE: what the networks listen to
-    pieces: Callable[[], Iterable[np.ndarray]]  # what is heard, float32 (channels, n) each
-    sampling_rate: int  # of the pieces, Hz
+    heard: "Heard"
     name: str = "sound"
 
     @property
@@ -34,22 +58,29 @@ class Sound:
     def from_file(cls, path: str | os.PathLike) -> "Sound":
         """Open any file with sound; only what the networks listen to is held in memory."""
         wav, _ = read_audio(path, SAMPLING_RATE)
-        return cls(wav, *heard_file(path), Path(path).name)
+        return cls(wav, Heard.from_file(path), Path(path).name)
 
     @classmethod
     def from_array(cls, wav: np.ndarray, sampling_rate: int) -> "Sound":
         """Take sound (T,) in [-1, 1]."""
-        rate = sampling_rate if sampling_rate in AAC_RATES else DEFAULT_RATE
-        heard = wav if rate == sampling_rate else soxr.resample(wav, sampling_rate, rate)
-        driving = wav if sampling_rate == SAMPLING_RATE else soxr.resample(wav, sampling_rate, SAMPLING_RATE)
-        return cls(driving.astype(np.float32), lambda: [heard[None]], rate)
+        driving = resample(wav, sampling_rate, SAMPLING_RATE).astype(np.float32)
+        return cls(driving, Heard.from_array(wav, sampling_rate))
 
 
-def heard_file(path: str | os.PathLike, start: float = 0.0) -> tuple[Callable[[], Iterator[np.ndarray]], int]:
-    """What is heard of a file, at most two channels, as a function that reads it, and its rate."""
-    source_rate, channels = sound_info(path)
-    rate = source_rate if source_rate in AAC_RATES else DEFAULT_RATE
-    return lambda: read_sound(path, rate, start, channels=min(channels, 2)), rate
+def resample(wav: np.ndarray, sampling_rate: int, wanted: int) -> np.ndarray:
+    """Change the rate (Hz) of sound (T,)."""
+    return wav if sampling_rate == wanted else soxr.resample(wav, sampling_rate, wanted)
+
+
+def heard_together(sounds: list[Heard], seconds: float) -> tuple[Iterator[np.ndarray], int]:
+    """Mix sounds, each cut or followed by silence to a length.
+
+    Returns:
+        Pieces float32 (channels, n), and their rate (Hz), the highest of the sounds'.
+    """
+    rate = max(sound.sampling_rate for sound in sounds)
+    parts = [exactly(sound.pieces(rate), round(seconds * rate), rate) for sound in sounds]
+    return (parts[0] if len(parts) == 1 else mixed(parts)), rate
 
 
 def exactly(pieces: Iterable[np.ndarray], samples: int, rate: int) -> Iterator[np.ndarray]:

@@ -91,7 +91,7 @@ def test_photo(renderer, photo, tmp_path):
 def test_only_the_lower_face_changes(renderer, face_video, quality):
     options = RenderOptions(quality=quality)
     rendering = Rendering(
-        renderer.engine, renderer.backend, "cpu", face_video, {"largest": Sound.from_array(noise(0.6), RATE)}, options
+        renderer.engine, renderer.backend, face_video, {"largest": Sound.from_array(noise(0.6), RATE)}, options
     )
     boxes = rendering.speakers[0].track.bbox
     for number, (before, after) in enumerate(zip(read_pictures(face_video), rendering.pictures(), strict=False)):
@@ -165,7 +165,7 @@ def test_frames_without_a_face_are_passed_through(renderer, photo, tmp_path, cap
         for k in range(60):
             out.write(scenery if 20 <= k < 40 else photo)
     sound = {"largest": Sound.from_array(syllables(2.4), RATE)}
-    rendering = Rendering(renderer.engine, renderer.backend, "cpu", tmp_path / "in.mp4", sound, RenderOptions())
+    rendering = Rendering(renderer.engine, renderer.backend, tmp_path / "in.mp4", sound, RenderOptions())
     for number, (before, after) in enumerate(
         zip(read_pictures(tmp_path / "in.mp4"), rendering.pictures(), strict=True)
     ):
