@@ -192,7 +192,7 @@ score() {
     fi
     ${train_cmd} "${score_dir}/log/report.log" \
         "${python}" -m silvertalk.bin.report --score_dir "${score_dir}" --out RESULTS.md --corpus "${corpus}" \
-        --command "$(recipe_command)" --log_dirs "[${dumpdir},${expdir}]"
+        --command "$(recipe_command)" --log_dirs "${dumpdir}" "${expdir}"
 }
 
 # recipe_command: how a reader repeats this run, without the paths of this machine.

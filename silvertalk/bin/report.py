@@ -14,7 +14,7 @@ def report(
         out: The page to write.
         corpus: Name of the corpus, for the title.
         command: The command that made the results.
-        log_dirs: Folders whose job logs tell how long the stages took, e.g. [dump,exp].
+        log_dirs: Folders whose job logs tell how long the stages took, e.g. dump exp.
     """
     print(write_report(score_dir, out, corpus, command, log_dirs or []))
 

@@ -3,9 +3,12 @@
 import contextlib
 import logging
 import sys
+from pathlib import Path
 
 from silvertalk.utils.cli import make_parser, run_subcommand
 from silvertalk.wav2lip.options import RenderOptions
+
+STANDARD_OUTPUT = "-"
 
 
 def say(
@@ -69,7 +72,7 @@ def lipsync(
         face: Video, photo, folder of pictures or avatar.
         out: The mp4 to write, the png for --preview, or - for standard output.
         audio: Sound file, or a video whose sound is meant; leave out for the sound of the face video itself.
-        speakers: Several faces with a sound each, CHOICE=SOUND, CHOICE as for --select; instead of --audio.
+        speakers: Several faces with a sound each, CHOICE=SOUND ..., CHOICE as for --select; instead of --audio.
         expdir: Folder of experiments; the newest generator in it is used.
         wav2lip_exp: Folder of the generator, or a published checkpoint, instead.
         face_backend: auto, dlib or face_alignment.
@@ -85,7 +88,9 @@ def lipsync(
     render = RenderOptions(**options)
     if audio and speakers:
         raise ValueError("give --audio or --speakers, not both")
-    sounds = dict(_speaker(entry) for entry in speakers or []) or {render.select: audio or face}
+    sounds = _speakers(speakers) if speakers else {render.select: audio or face}
+    if preview is not None:
+        _check_picture_name(out)
     renderer = _renderer(expdir, wav2lip_exp, face_backend, device, engine, precision)
     if preview is not None:
         _write_picture(out, renderer.preview(face, sounds, preview, render))
@@ -122,14 +127,17 @@ def batch(
         **options: How to render.
     """
     from silvertalk.pipeline.batch import MANIFEST, pair_up, render_batch
+    from silvertalk.utils.cache import content_key
+    from silvertalk.wav2lip.checkpoint import find_generator
 
     render = RenderOptions(**options)
     generator = _generator(expdir, wav2lip_exp)
+    model_key = content_key(find_generator(generator).weights)
 
     def renderer():
         return _renderer(expdir, str(generator), face_backend, device, engine, precision)
 
-    items = render_batch(renderer, pair_up(face, audio), out, render, generator)
+    items = render_batch(renderer, pair_up(face, audio), out, render, model_key)
     failed = [item.out for item in items if item.status != "done"]
     logging.info("%s: %d done, %d failed", out, len(items) - len(failed), len(failed))
     if failed:
@@ -175,21 +183,55 @@ def _renderer(expdir: str, wav2lip_exp: str | None, face_backend: str, device: s
     return LipSync(_generator(expdir, wav2lip_exp), face_backend, device, engine, precision)
 
 
-def _speaker(entry: str) -> tuple[str, str]:
-    choice, equals, sound = entry.partition("=")
-    if not equals:
-        raise ValueError(f"speaker '{entry}' is not CHOICE=SOUND, e.g. 0=left.wav")
-    return choice, sound
+def _speakers(entries: list[str]) -> dict[str, str]:
+    """Choices of faces and their sounds."""
+    sounds = {}
+    for entry in entries:
+        choice, equals, sound = entry.rpartition("=")
+        if not (equals and choice and sound):
+            raise ValueError(f"speaker '{entry}' is not CHOICE=SOUND, e.g. 0=left.wav")
+        if choice in sounds:
+            raise ValueError(f"speaker '{choice}' has two sounds; give each face one")
+        sounds[choice] = sound
+    return sounds
 
 
 @contextlib.contextmanager
 def _target(out: str, stream: bool):
-    """What to write to: the name of a file that appears when whole, or an open stream."""
-    if not stream or out == "-":
+    """What to write to: the name of a file that appears when whole, or a stream."""
+    if not stream or out == STANDARD_OUTPUT:
         yield out
         return
-    with open(out, "wb") as file:
+    file = _GrowingFile(out)
+    try:
         yield file
+    finally:
+        file.close()
+
+
+class _GrowingFile:
+    """A file that is begun with the first byte, so that an older one outlives whatever fails before."""
+
+    def __init__(self, name: str):
+        self.name, self._file = name, None
+
+    def write(self, data: bytes) -> int:
+        """Append; nothing waits in a buffer of Python's."""
+        if self._file is None:
+            Path(self.name).parent.mkdir(parents=True, exist_ok=True)
+            self._file = open(self.name, "wb", buffering=0)  # noqa: SIM115
+        return self._file.write(data)
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+
+def _check_picture_name(out: str) -> None:
+    import cv2
+
+    if out != STANDARD_OUTPUT and not cv2.haveImageWriter(out):
+        raise ValueError(f"{out}: is no name of a picture; let it end in .png or .jpg")
 
 
 def _write_picture(out: str, rgb) -> None:
@@ -197,9 +239,12 @@ def _write_picture(out: str, rgb) -> None:
 
     from silvertalk.utils import atomic_path
 
+    _, data = cv2.imencode(".png" if out == STANDARD_OUTPUT else Path(out).suffix, rgb[..., ::-1])
+    if out == STANDARD_OUTPUT:
+        sys.stdout.buffer.write(data)
+        return
     with atomic_path(out) as temporary:
-        if not cv2.imwrite(str(temporary), rgb[..., ::-1]):
-            raise OSError(f"cannot write {out}; name a .png or .jpg in an existing folder")
+        temporary.write_bytes(data)
 
 
 def _report(result) -> None:

@@ -27,6 +27,8 @@ AVATAR_FILE, AVATAR_VIDEO, AVATAR_TRACK = "avatar.json", "video.mp4", "track.npz
 # An avatar's video is a copy: hardly compressed, and quick to enter anywhere.
 AVATAR_CRF, AVATAR_KEYFRAMES = 12, 12
 STANDARD_RATES = (10, 12, 15, 20, 24000 / 1001, 24, 25, 30000 / 1001, 30, 48, 50, 60000 / 1001, 60)
+# What reading a damaged file of a track can raise.
+LOAD_ERRORS = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
 @dataclass
@@ -113,8 +115,18 @@ class FaceSource:
         self._backend = backend
 
     def pictures(self, first: int = 0) -> Iterator[Picture]:
-        """Read the frames from number ``first`` on."""
-        return read_pictures(self.video, self.fps, self.start + first / self.fps)
+        """Read the frames from number ``first`` on.
+
+        Raises:
+            RuntimeError: There is none.
+        """
+        second, picture = self.start + first / self.fps, None
+        for picture in read_pictures(self.video, self.fps, second):
+            yield picture
+        if picture is None:
+            raise RuntimeError(
+                f"{self.path}: shows no picture at {second:.2f} s; it lasts {self.info.duration:.2f} s, begin earlier"
+            )
 
     def track(self, num_frames: int | None = None) -> Track:
         """Follow the face through the first frames, or find what an earlier run found.
@@ -125,11 +137,18 @@ class FaceSource:
         Raises:
             NoFaceError: No face.
         """
-        raw = RawTrack.load(self.path / AVATAR_TRACK) if self.avatar else self._kept_or_new(num_frames)
+        raw = self._of_avatar() if self.avatar else self._kept_or_new(num_frames)
         try:
             return make_track(raw.frames(num_frames), self.fps)
         except NoFaceError as error:
             raise NoFaceError(f"{self.path}: {error}") from None
+
+    def _of_avatar(self) -> RawTrack:
+        file = self.path / AVATAR_TRACK
+        try:
+            return RawTrack.load(file)
+        except LOAD_ERRORS as error:
+            raise RuntimeError(f"{file}: cannot be read ({error}); make the avatar again") from error
 
     def _kept_or_new(self, num_frames: int | None) -> RawTrack:
         backend = make_backend(self._backend) if isinstance(self._backend, str) else self._backend
@@ -146,15 +165,20 @@ class FaceSource:
                 if raw.complete or (num_frames is not None and len(raw.detected) >= num_frames):
                     logging.info("%s: face track of an earlier run (%s)", self.path, kept)
                     return raw
-            except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            except LOAD_ERRORS as error:
                 logging.warning("%s: cannot be read (%s); the face is followed again", kept, error)
         raw = self._follow(backend, num_frames)
-        raw.save(kept)
+        try:
+            raw.save(kept)
+        except OSError as error:
+            logging.warning(
+                "%s: the face track cannot be kept (%s); SILVERTALK_CACHE names another folder", kept, error
+            )
         return raw
 
     def _follow(self, backend, num_frames: int | None) -> RawTrack:
         """Follow the face; a few frames are in memory at a time."""
-        wanted = round((self.info.duration - self.start) * self.fps) if self.info.duration else None
+        wanted = max(0, round((self.info.duration - self.start) * self.fps)) or None
         total = min(num_frames or wanted, wanted or num_frames) if num_frames or wanted else None
         frames = in_background(islice(self.pictures(), num_frames), DECODED_AHEAD)
         faces = follow_face(frames, backend, make_selector(self.select))
@@ -162,10 +186,10 @@ class FaceSource:
 
 
 def usual_rate(info: MediaInfo) -> float:
-    """Frame rate to render at: the source's; a variable one, or one above 60, becomes the nearest in use."""
+    """Frame rate to render at: the source's; a variable one, or one not from 1 to 60, becomes the nearest in use."""
     if info.is_image or not info.fps:
         return 25.0
-    if info.constant_rate and info.fps <= STANDARD_RATES[-1]:
+    if info.constant_rate and 1 <= info.fps <= STANDARD_RATES[-1]:
         return info.fps
     return min(STANDARD_RATES, key=lambda rate: abs(np.log(rate / info.fps)))
 
@@ -176,8 +200,9 @@ def _read_avatar(path: Path) -> dict | None:
     if not file.is_file():
         return None
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+        about = json.loads(file.read_text(encoding="utf-8"))
+        return about | {"fps": float(about["fps"])}
+    except (ValueError, KeyError, TypeError) as error:
         raise RuntimeError(f"{file}: is damaged ({error}); make the avatar again") from error
 
 

@@ -27,6 +27,10 @@ BEFORE, AFTER = 0.1, 0.15  # seconds of hangover: soft beginnings and ends
 COLUMNS_AT_ONCE, SAMPLES_AT_ONCE = 1024, 1 << 18
 
 RAMP = 0.02  # seconds
+# Seconds by which the gate is wider than the speech: a mouth opens before it is heard. With it the lip opening of
+# generated GRID clips correlates 0.84 with the real one, as without any gate; without it 0.81.
+OPENS_EARLIER, CLOSES_LATER = 0.15, 0.05
+SHORTEST_CLOSED = 0.1  # seconds; lips do not close for less
 QUIETEST, LOUDEST = -32.0, -18.0  # dBFS; active speech levels that the networks know
 
 
@@ -120,14 +124,24 @@ def _tidy(speech: np.ndarray) -> np.ndarray:
     for first, last in _runs(speech):
         if last - first < SHORTEST_SPEECH * MELS_PER_SECOND:
             speech[first:last] = False
-    runs = _runs(speech)
+    return _widened(_filled(speech, SHORTEST_SILENCE), BEFORE, AFTER)
+
+
+def _filled(speech: np.ndarray, shortest: float) -> np.ndarray:
+    """Mark pauses shorter than some seconds: bool (N,) of bool (N,)."""
+    filled, runs = speech.copy(), _runs(speech)
     for (_, last), (first, _) in zip(runs, runs[1:], strict=False):
-        if first - last < SHORTEST_SILENCE * MELS_PER_SECOND:
-            speech[last:first] = True
-    before, after = round(BEFORE * MELS_PER_SECOND), round(AFTER * MELS_PER_SECOND)
+        if first - last < shortest * MELS_PER_SECOND:
+            filled[last:first] = True
+    return filled
+
+
+def _widened(speech: np.ndarray, before: float, after: float) -> np.ndarray:
+    """Mark some seconds before and after every run, too: bool (N,) of bool (N,)."""
+    wide = speech.copy()
     for first, last in _runs(speech):
-        speech[max(first - before, 0) : last + after] = True
-    return speech
+        wide[max(first - round(before * MELS_PER_SECOND), 0) : last + round(after * MELS_PER_SECOND)] = True
+    return wide
 
 
 def _runs(marked: np.ndarray) -> list[tuple[int, int]]:
@@ -142,8 +156,9 @@ def drive_sound(wav: np.ndarray, gate: bool = True, level: bool = True) -> np.nd
     The mel's decibels are absolute, so the networks see a quiet recording as a
     nearly closed mouth: an active speech level outside -32 to -18 dBFS, where
     nearly all of the published networks' training material lies, is moved to
-    the nearer end. Noise between the words moves the lips too: there the sound
-    fades to digital silence, which is the floor (-4) of the mel, within 20 ms.
+    the nearer end. Noise between the words moves the lips too: there, from 0.2 s
+    after a word to 0.25 s before the next, the sound is digital silence, which
+    is the floor (-4) of the mel.
 
     Args:
         wav: 16 kHz sound, float (T,).
@@ -161,7 +176,7 @@ def drive_sound(wav: np.ndarray, gate: bool = True, level: bool = True) -> np.nd
     if not gate:
         return wav * gain
     driving = np.zeros_like(wav)
-    places, gains = _gate(mask)
+    places, gains = _gate(_filled(_widened(mask, OPENS_EARLIER, CLOSES_LATER), SHORTEST_CLOSED))
     for first in range(0, len(wav) if len(places) else 0, SAMPLES_AT_ONCE):
         block = slice(first, min(first + SAMPLES_AT_ONCE, len(wav)))
         driving[block] = wav[block] * (gain * np.interp(np.arange(block.start, block.stop), places, gains))

@@ -375,15 +375,18 @@ class VideoWriter:
         self.num_frames = 0
         self._streamed = hasattr(path, "write") or str(path) == STANDARD_OUTPUT
         self._path = getattr(path, "name", "the stream") if hasattr(path, "write") else path
-        self._target = sys.stdout.buffer if str(path) == STANDARD_OUTPUT else path
+        self._target = path
+        if str(path) == STANDARD_OUTPUT:
+            # Without Python's buffer, which would hold the end of a fragment until the next one comes.
+            self._path, self._target = "standard output", getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
         self._stack = contextlib.ExitStack()
 
     def __enter__(self):
         if self._streamed:
             self._container = av.open(self._target, "w", format="mp4", options=FRAGMENTED)
             return self
-        temporary = self._stack.enter_context(atomic_path(self._path))
         try:
+            temporary = self._stack.enter_context(atomic_path(self._path))
             temporary.touch()  # FFmpeg opens the file only with the first frame, when minutes may have passed
             self._container = av.open(str(temporary), "w", options={"movflags": "+faststart+use_metadata_tags"})
         except (OSError, ValueError) as error:
@@ -414,7 +417,7 @@ class VideoWriter:
             yield
         except BrokenPipeError:
             raise BrokenPipeError(f"{self._path}: whoever read the stream has gone") from None
-        except av.FFmpegError as error:
+        except (av.FFmpegError, OSError) as error:
             raise OSError(
                 f"{self._path}: cannot be written ({error.strerror}); check the free space and the permissions"
             ) from error

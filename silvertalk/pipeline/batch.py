@@ -47,7 +47,9 @@ def pair_up(faces: str, audios: str) -> list[Item]:
     """
     found = []
     for pattern in (faces, audios):
-        paths = sorted((Path(name) for name in glob.glob(pattern, recursive=True)), key=natural_order)
+        # Names of real files may contain brackets.
+        names = [pattern] if Path(pattern).exists() else glob.glob(pattern, recursive=True)
+        paths = sorted(map(Path, names), key=natural_order)
         if not paths:
             raise FileNotFoundError(f"no file matches {pattern}")
         found.append(paths)
@@ -74,7 +76,7 @@ def render_batch(
         items: From ``pair_up``.
         out_dir: Folder of the videos and of ``manifest.tsv``.
         options: How to render.
-        model_key: Identifies the model: another model renders anew.
+        model_key: Identifies the weights of the model: others render anew.
 
     Returns:
         The items with their status; a failed one does not stop the others.
@@ -101,9 +103,15 @@ def _key(item: Item, options: RenderOptions, model_key: str) -> str:
     """Hash of everything a video depends on; empty when a file is not there, which rendering will report."""
     try:
         sound = content_key(item.audio)
-        return content_key(item.face, sound=sound, options=asdict(options), model=model_key)
+        settings = {name: _content(value) for name, value in asdict(options).items()}
+        return content_key(item.face, sound=sound, options=settings, model=model_key)
     except OSError:
         return ""
+
+
+def _content(value):
+    """An option that names a file counts by what is in it."""
+    return content_key(value) if isinstance(value, str) and Path(value).is_file() else value
 
 
 def _render(lipsync: LipSync, item: Item, out_dir: Path, options: RenderOptions) -> None:
@@ -120,11 +128,17 @@ def _render(lipsync: LipSync, item: Item, out_dir: Path, options: RenderOptions)
 
 
 def _read(path: Path) -> list[Item]:
-    """Read a manifest; none is an empty one."""
+    """Read a manifest; none is an empty one, and lines that are not ours count as not done."""
     if not path.is_file():
         return []
+    items = []
     with open(path, encoding="utf-8", newline="") as file:
-        return [Item(**row) for row in csv.DictReader(file, delimiter="\t")]
+        for row in csv.DictReader(file, delimiter="\t"):
+            try:
+                items.append(Item(**{field.name: field.type(row[field.name]) for field in fields(Item)}))
+            except (KeyError, TypeError, ValueError):
+                logging.warning("%s: line '%s' is not understood; its video is rendered again", path, row)
+    return items
 
 
 def _write(path: Path, items: list[Item]) -> None:

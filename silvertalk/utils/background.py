@@ -1,5 +1,7 @@
 """Work beside the main thread, in bounded queues."""
 
+import atexit
+import contextlib
 import queue
 import threading
 from collections.abc import Iterable, Iterator
@@ -7,6 +9,8 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 _END = object()
+# Threads at work and how to stop them.
+_running: dict[threading.Thread, threading.Event] = {}
 
 
 def in_background(items: Iterable[Item], size: int) -> Iterator[Item]:
@@ -34,8 +38,9 @@ def in_background(items: Iterable[Item], size: int) -> Iterator[Item]:
         return False
 
     def work() -> None:
-        iterator = iter(items)
+        iterator = None
         try:
+            iterator = iter(items)
             for item in iterator:
                 if not put((item, None)):
                     break
@@ -46,9 +51,15 @@ def in_background(items: Iterable[Item], size: int) -> Iterator[Item]:
         finally:
             if hasattr(iterator, "close"):
                 iterator.close()
+            if stopped.is_set():
+                with contextlib.suppress(queue.Full):
+                    waiting.put_nowait((_END, None))  # a reader in another thread may wait
+            _running.pop(thread, None)
 
     thread = threading.Thread(target=work, daemon=True)
+    _running[thread] = stopped
     thread.start()
+    item = error = None
     try:
         while True:
             item, error = waiting.get()
@@ -58,5 +69,18 @@ def in_background(items: Iterable[Item], size: int) -> Iterator[Item]:
                 return
             yield item
     finally:
+        item = error = None  # its traceback holds this frame: the two would keep each other, and all threads before
         stopped.set()
         thread.join()
+
+
+def _stop_all() -> None:
+    """End all threads: one that is in a library when Python ends would abort the process."""
+    threads = dict(_running)
+    for stopped in threads.values():
+        stopped.set()
+    for thread in threads:
+        thread.join()
+
+
+atexit.register(_stop_all)

@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from typing import get_args
 
 from jsonargparse import ArgumentParser
 
@@ -25,9 +26,12 @@ def make_parser(function: Callable, **kwargs) -> ArgumentParser:
     parser = ArgumentParser(description=kwargs.pop("description", summary), **kwargs)
     parser.add_argument("--config", action="config", help="YAML file that sets any of these options")
     parser.add_function_arguments(function, as_group=False)
-    for action in parser._actions:  # --stream alone means --stream true
-        if getattr(action, "_typehint", None) is bool:
+    for action in parser._actions:
+        hint = getattr(action, "_typehint", None)
+        if hint is bool:  # --stream alone means --stream true
             action.nargs, action.const = "?", True
+        elif list[str] in get_args(hint):  # --speakers A B
+            action.nargs, action._typehint = "+", str
     return parser
 
 
@@ -61,4 +65,6 @@ def _call(function: Callable, parser: ArgumentParser, arguments, subcommands: Se
         return function(**arguments.as_dict())
     except USER_ERRORS as error:
         logging.debug("traceback", exc_info=True)
-        sys.exit(f"error: {error}")
+        message = " ".join(str(error).split())
+    # Here the exception is gone, and with it the iterators and their threads that its traceback held.
+    sys.exit(f"error: {message}")

@@ -1,7 +1,9 @@
 """Files that are either whole or absent."""
 
 import contextlib
+import errno
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +20,13 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
     Yields:
         The temporary path to write to.
+
+    Raises:
+        OSError: ``path`` is a folder, or its own folder cannot be made.
     """
     path = Path(path)
+    if path.is_dir():  # else known only when everything is written
+        raise IsADirectoryError(errno.EISDIR, "is a folder; name a file", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
@@ -30,11 +37,14 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: str | os.PathLike) -> None:
-    """Remove what ``atomic_path`` of killed processes left anywhere below a folder."""
-    for path in Path(folder).rglob(".*.tmp*"):
+    """Remove the temporary files and folders of killed processes anywhere below a folder."""
+    for path in list(Path(folder).rglob(".*.tmp*")):
         pid = path.name.split(".tmp")[0].rpartition(".")[2]
-        if pid.isdigit() and not _is_alive(int(pid)):
-            path.unlink(missing_ok=True)
+        if pid.isdecimal() and not _is_alive(int(pid)):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _is_alive(pid: int) -> bool:

