@@ -39,13 +39,15 @@ def mask_points(track: Track, fps: float, tracking: bool = True) -> np.ndarray:
     return ((points - corner) / side).astype(np.float32)
 
 
-def mouth_mask(points: np.ndarray, size: float = 1.0, feather: float = 1.0) -> np.ndarray:
+def mouth_mask(points: np.ndarray, size: float = 1.0, feather: float = 1.0, top: float = 0.5) -> np.ndarray:
     """Draw the region from the base of the nose to the jaw, with a soft rim inside it.
 
     Args:
         points: (68, 2) in box coordinates.
         size: Factor on the region, around the mouth; beyond 1 it reaches over the jaw.
         feather: Factor on the width of the rim; 0 is a hard edge.
+        top: Height above which nothing may change, in box coordinates: generators join what they draw to what they
+            are shown at half height, and that joint must not be seen.
 
     Returns:
         float32 (MASK_SIDE, MASK_SIDE), 0 outside, 1 around the mouth.
@@ -54,6 +56,7 @@ def mouth_mask(points: np.ndarray, size: float = 1.0, feather: float = 1.0) -> n
     outline[4:9, 1] += CHIN_ROOM
     centre = points[OUTER_LIP].mean(axis=0)
     region = _filled(centre + size * (outline - centre))
+    region[: round(top * MASK_SIDE)] = 0
     if feather <= 0:
         return region.astype(np.float32)
     inward = cv2.distanceTransform(region, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)

@@ -108,7 +108,10 @@ class Rendering:
             sounds = [Heard.from_file(self.source.video, self.options.start)]
         else:
             sounds = [Heard.from_file(self.options.soundtrack)]
-        return heard_together(sounds, self.num_frames / self.fps)
+        seconds = self.num_frames / self.fps
+        if self.options.length == "sound":  # its end, within the last frame, is not cut
+            seconds = max(seconds, *(sound.seconds for sound in self.sounds.values()))
+        return heard_together(sounds, seconds)
 
     # What is seen.
 
@@ -200,7 +203,8 @@ class Rendering:
         side = square[2] - square[0]
         relative = ((landmarks - square[:2]) / side).astype(np.float32)
         restored = self.restorer.restore(picture.crop(square, RESTORED_SIZE), relative * RESTORED_SIZE)
-        mask = mouth_mask(relative, self.options.mask_size, self.options.mask_feather * sides[0] / side)
+        middle = ((box[1] + box[3]) / 2 - square[1]) / side
+        mask = mouth_mask(relative, self.options.mask_size, self.options.mask_feather * sides[0] / side, middle)
         blend(picture, NewFace(square, restored.astype(np.float32), weight * mask))
 
     def _mark(self, picture: Picture) -> None:

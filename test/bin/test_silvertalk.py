@@ -1,5 +1,6 @@
 """The command line of rendering: what it writes, and what it says when it cannot."""
 
+import functools
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from silvertalk.bin.silvertalk import main
+from silvertalk.face import make_backend
 from silvertalk.media import VideoWriter, probe, read_audio, read_frames, write_audio
 from silvertalk.utils.experiment import save_config
 from silvertalk.wav2lip import Wav2Lip, save_checkpoint
@@ -22,6 +24,9 @@ WIDTH = 0.0625
 
 def tone(seconds, pitch=440):
     return 0.3 * np.sin(2 * np.pi * pitch * np.arange(round(seconds * RATE)) / RATE).astype(np.float32)
+
+
+known_backend = functools.cache(make_backend)  # loading one takes longer than most renderings here
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +53,7 @@ def here(folder, tmp_path, monkeypatch):
     for path in folder.iterdir():
         (tmp_path / path.name).symlink_to(path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("silvertalk.wav2lip.lipsync.make_backend", known_backend)
     return tmp_path
 
 
