@@ -10,7 +10,9 @@ from silvertalk.media.picture import Picture, cut, resize, rgb_to_yuv
 # Grey levels between the generated and the filmed skin up to which they count as the same skin.
 SAME_SKIN = 12.0
 OUTLIER = 40.0  # grey levels; beyond, a pixel of the rim shows something else than skin
-SHARPEN = 0.8  # of the enlarged lips and teeth
+# Of the enlarged lips and teeth. With 0.5, and filmed faces of 230 to 250 pixels reduced to 96 for generated ones,
+# lips are as sharp as filmed (mean gradient 1.00 of it; 0.90 unsharpened), and nearest to it (36.6 dB; 35.7).
+SHARPEN = 0.5
 DEBUG_TINT = 70.0
 
 

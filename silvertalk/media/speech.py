@@ -21,6 +21,7 @@ BIAS = 0.6  # of that percentile to the mean, with room for a background that sw
 MOST_PER_BAND = 8.0  # nats
 STANDS_OUT = 0.6  # mean log-likelihood ratio of a band, nats
 BELOW_PEAK = 42.0  # dB under the loud parts: what is quieter is an echo or a breath
+STEADY, UNREST, MOST_RESTLESS = 0.8, 2.7, 4  # seconds, dB, bands; what is steadier is noise, at any level
 SHORTEST_SPEECH = 0.06  # seconds; shorter sounds are clicks
 SHORTEST_SILENCE = 0.35  # seconds; shorter pauses belong to the words
 BEFORE, AFTER = 0.1, 0.15  # seconds of hangover: soft beginnings and ends
@@ -46,8 +47,9 @@ def speech_mask(wav: np.ndarray, sampling_rate: int = 16000) -> np.ndarray:
     than 0.06 s are dropped, pauses shorter than 0.35 s filled, and 0.1 s
     before and 0.15 s after are added.
 
-    Noise that begins or swells by much within some seconds is taken for speech
-    until it is the quietest of its 20 s; so is music.
+    What keeps its level in every band for 0.8 s is no speech either: noise that
+    begins in the middle of a recording. Noise that swells and falls is taken for
+    speech until it is the quietest of its 20 s; so is music.
 
     Args:
         wav: float (T,); any level.
@@ -61,7 +63,7 @@ def speech_mask(wav: np.ndarray, sampling_rate: int = 16000) -> np.ndarray:
     power = _band_powers(wav, sampling_rate)
     if not (power > LEAST_POWER).any():
         return np.zeros(len(power), bool)
-    stands_out = _likelihood(power) > STANDS_OUT
+    stands_out = (_likelihood(power) > STANDS_OUT) & (_unrest(power) > UNREST)
     level = 10 * np.log10(power.sum(axis=1))
     if stands_out.any():
         stands_out &= level > np.percentile(level[stands_out], 95) - BELOW_PEAK
@@ -100,10 +102,35 @@ def _likelihood(power: np.ndarray) -> np.ndarray:
     return np.minimum(ratio - 1 - np.log(ratio), MOST_PER_BAND).mean(axis=1)
 
 
+def _unrest(power: np.ndarray) -> np.ndarray:
+    """How much the level changes within the quietest 0.8 s that a column belongs to: dB (N,).
+
+    The standard deviation over time, mean of the four bands in which it is
+    largest: 1.8 to 2.2 in steady noise, 3.6 and more in 95 % of clean speech.
+    """
+    level = _smooth(10 * np.log10(power))
+    length, count = round(STEADY * MELS_PER_SECOND), len(power)
+    # Beyond its ends a sound is silent, so that a short one is not steady.
+    level = np.pad(level, ((length + 1, length), (0, 0)), constant_values=10 * np.log10(LEAST_POWER))
+    # Sums instead of windows: memory must not grow with their length. Begins, middles and ends of windows count.
+    sums = [np.cumsum(x, axis=0) for x in (level, level**2)]
+    spread = []
+    for first in (0, length // 2, length):
+        mean, square = ((s[first + length : first + length + count] - s[first : first + count]) / length for s in sums)
+        deviation = np.sqrt(np.maximum(square - mean**2, 0))
+        spread.append(np.sort(deviation, axis=1)[:, -MOST_RESTLESS:].mean(axis=1))
+    return np.min(spread, axis=0)
+
+
+def _smooth(bands: np.ndarray) -> np.ndarray:
+    """Means over ``SMOOTHING`` columns: (N, 16)."""
+    padded = np.pad(bands, ((SMOOTHING // 2, SMOOTHING // 2), (0, 0)), "edge")
+    return np.lib.stride_tricks.sliding_window_view(padded, SMOOTHING, axis=0).mean(axis=-1)
+
+
 def _background(power: np.ndarray) -> np.ndarray:
     """Power of the steady background in every band and column: (N, 16)."""
-    padded = np.pad(power, ((SMOOTHING // 2, SMOOTHING // 2), (0, 0)), "edge")
-    smooth = np.lib.stride_tricks.sliding_window_view(padded, SMOOTHING, axis=0).mean(axis=-1)
+    smooth = _smooth(power)
     # Digital silence (inserted, or made by a noise gate) says nothing about the noise elsewhere.
     sounding = np.flatnonzero((power > LEAST_POWER).any(axis=1))
     smooth = smooth[sounding]

@@ -1,6 +1,7 @@
 """Read video at a constant rate by time stamps; write H.264 + AAC."""
 
 import contextlib
+import itertools
 import json
 import logging
 import os
@@ -24,6 +25,12 @@ FOLDER_FPS = 25.0  # pictures in a folder have no time of their own
 HIGHEST_RATE = 1000.0  # frames per second; cover art and damaged headers claim 90000
 # Time stamps of a damaged file can claim any time; a real pause of a recording is shorter.
 LONGEST_PAUSE = 600.0  # seconds
+LEAP = 2.0  # seconds between two stamps that are looked at twice; as in the sound
+# Where to enter before a wanted second: some containers (MPEG-PS) seek by estimated bytes, and land behind it or, near
+# the ends, nowhere. If both leads fail, the file is read from its beginning.
+SEEK_LEADS = (0.5, 5.0)  # seconds
+# Half a tick of 1/1000 s containers: a stamp of 0.0400004 still counts as 0.04.
+TOLERANCE = 0.002  # seconds
 AAC_BIT_RATE = 96_000  # per channel
 AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}  # Hz
 AAC_BLOCK = 1024  # samples
@@ -172,17 +179,31 @@ def _read(path, fps: float, start: float, end: float | None, convert: Callable[[
     if Path(path).is_dir():
         yield from _resample(_folder_frames(path, start), fps, start, end, convert)
         return
-    with _open(path) as container:
-        stream = _video_stream(container)
-        if stream is None:
-            raise RuntimeError(f"{path}: holds no picture; give a video or a photo")
-        stream.thread_type = "AUTO"
+    for lead in (*(seconds for seconds in SEEK_LEADS if seconds < start), None):
+        with _open(path) as container:
+            frames = _frames_from(path, container, start, lead)
+            try:
+                first = next(frames)
+            except RuntimeError:
+                if lead is None:
+                    raise
+                continue
+            if lead is None or first[0] <= start + TOLERANCE:
+                yield from _resample(itertools.chain([first], frames), fps, start, end, convert)
+                return
+
+
+def _frames_from(path, container, start: float, lead: float | None) -> Iterator[tuple[float, float, av.VideoFrame]]:
+    """Enter a file some seconds before ``start``, or (None) at its beginning; yields what ``_timed_frames`` does."""
+    stream = _video_stream(container)
+    if stream is None:
+        raise RuntimeError(f"{path}: holds no picture; give a video or a photo")
+    stream.thread_type = "AUTO"
+    if lead is not None:
         origin = float((stream.start_time or 0) * stream.time_base)
-        if start > 0:
-            # A little earlier: some containers (MPEG-PS) seek by estimated bytes.
-            with contextlib.suppress(av.FFmpegError):  # what cannot seek is read from its beginning
-                container.seek(int(max(0.0, start - 0.5 + origin) * av.time_base), backward=True)
-        yield from _resample(_timed_frames(path, container, stream, origin), fps, start, end, convert)
+        with contextlib.suppress(av.FFmpegError):  # what cannot seek is read from its beginning
+            container.seek(int((start - lead + origin) * av.time_base), backward=True)
+    yield from _timed_frames(path, container, stream, 0.0 if lead is None else start)
 
 
 def _folder_frames(folder, start: float) -> Iterator[tuple[float, float, av.VideoFrame]]:
@@ -206,31 +227,59 @@ def _read_picture(path: Path) -> np.ndarray:
     return pixels
 
 
-def _timed_frames(path, container, stream, origin: float) -> Iterator[tuple[float, float, av.VideoFrame]]:
+def _timed_frames(path, container, stream, start: float) -> Iterator[tuple[float, float, av.VideoFrame]]:
     """Yield (seconds since the first frame, seconds it lasts, frame); damaged packets are passed over."""
-    nominal = 1.0 / (_frame_rate(stream) or FOLDER_FPS)
-    latest = float(container.duration or 0) / av.time_base + 1.0 if container.duration else LONGEST_PAUSE
-    time, size, damaged = -nominal, None, []
-    for packet in _packets(container, stream, damaged):
-        try:
-            frames = packet.decode()
-        except (av.FFmpegError, ValueError) as error:
-            damaged.append(error)
-            continue
-        for frame in frames:
-            expected = time + nominal
-            time = frame.time - origin if frame.time is not None else expected
-            if time > max(latest, expected) or time - expected > LONGEST_PAUSE:
-                time = expected
-                damaged.append(None)
-            size = size or (frame.width, frame.height)
-            if (frame.width, frame.height) != size:
-                frame = frame.reformat(*size)
-            yield time, nominal, frame
+    nominal = min(1.0 / (_frame_rate(stream) or FOLDER_FPS), LEAP)
+    latest = float(container.duration) / av.time_base + 1.0 if container.duration else start + LONGEST_PAUSE
+    origin = float((stream.start_time or 0) * stream.time_base)
+    size, damaged = None, []
+    for time, frame in _lay_out(_decode(container, stream, damaged), origin, start, nominal, latest, damaged):
+        lasts = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else nominal
+        size = size or (frame.width, frame.height)
+        if (frame.width, frame.height) != size:
+            frame = frame.reformat(*size)
+        yield time, min(lasts, LONGEST_PAUSE), frame
     if damaged:
         logging.warning("%s: %d damaged pictures or packets passed over", path, len(damaged))
     if size is None:
         raise RuntimeError(f"{path}: no picture could be decoded; check or replace the file")
+
+
+def _lay_out(frames, origin: float, start: float, nominal: float, latest: float, damaged: list):
+    """Give each frame its time: (seconds since the first frame, frame).
+
+    A stamp that leaps is believed if the next one does not leap back: forwards
+    it is a pause, or, if no recording has such a pause, the clock was set anew
+    as it is backwards; then the film goes on where it was.
+    """
+    time, step = None, nominal
+    for frame, following in itertools.pairwise(itertools.chain(frames, [None])):
+        expected = start if time is None else time + step
+        stamped = expected if frame.time is None else frame.time - origin
+        if time is None:
+            believed, resumed = stamped <= latest, True  # after a seek the first is anywhere
+        elif abs(stamped - time) <= LEAP:
+            believed, resumed = True, False
+            step = stamped - time if stamped > time else step
+        else:
+            after = None if following is None or following.time is None else following.time - origin
+            resumed = after is not None and after >= stamped and abs(after - expected) > LEAP
+            pause = time < stamped <= min(time + LONGEST_PAUSE, latest)
+            believed = pause and (resumed or after is None)
+        if not believed:
+            damaged.append(None)
+            origin += stamped - expected if resumed else 0.0
+        time = stamped if believed else expected
+        yield time, frame
+
+
+def _decode(container, stream, damaged: list) -> Iterator[av.VideoFrame]:
+    """Decode a stream; damaged packets are passed over."""
+    for packet in _packets(container, stream, damaged):
+        try:
+            yield from packet.decode()
+        except (av.FFmpegError, ValueError) as error:
+            damaged.append(error)
 
 
 def _packets(container, stream, damaged: list) -> Iterator[av.Packet]:
@@ -243,10 +292,8 @@ def _packets(container, stream, damaged: list) -> Iterator[av.Packet]:
 
 def _resample(timed_frames, fps: float, start: float, end: float | None, convert: Callable) -> Iterator:
     """Repeat and drop frames so that output k shows time ``start + k / fps``."""
-    # Half a tick of 1/1000 s containers: a stamp of 0.0400004 still counts as 0.04.
-    tolerance = 0.002
     k, shown, converted = 0, None, None
-    until = float("inf") if end is None else end - tolerance
+    until = float("inf") if end is None else end - TOLERANCE
 
     def emit(before: float) -> Iterator:
         """Show the current frame at every output time earlier than ``before``."""
@@ -260,12 +307,12 @@ def _resample(timed_frames, fps: float, start: float, end: float | None, convert
     last_end = 0.0
     for time, lasts, frame in timed_frames:
         if shown is not None:
-            yield from emit(time - tolerance)
+            yield from emit(time - TOLERANCE)
         shown, converted, last_end = frame, None, time + lasts
         if start + k / fps >= until:
             return
     if shown is not None:
-        yield from emit(last_end - tolerance)
+        yield from emit(last_end - TOLERANCE)
 
 
 def _quarter_turns(frame: av.VideoFrame) -> int:

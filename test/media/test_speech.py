@@ -206,3 +206,13 @@ def test_read_speech_is_speech_and_its_level_is_left(media):
             mask = speech_mask(wav)
             assert mask.mean() > 0.6
             assert 0.75 < _level_gain(wav, mask) < 1.34
+
+
+@pytest.mark.parametrize("level", [-60, -50, -35])
+def test_noise_that_begins_later_is_no_speech(level):
+    wav = syllables(-25)[0]
+    begun = np.concatenate([wav, noise(level)[: 3 * RATE], wav])
+    mask = speech_mask(begun)
+    assert mask[: len(wav) // 200].mean() > 0.3
+    inside = slice((len(wav) + RATE // 2) // 200, (len(wav) + 5 * RATE // 2) // 200)
+    assert mask[inside].mean() < 0.15
