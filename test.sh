@@ -10,4 +10,6 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "${root}/path.sh"
 cd "${root}"
 if [ $# -gt 0 ]; then exec python -m pytest "$@"; fi
-exec python -m pytest test
+# A process for each core; tests of one file stay together, because they share what is costly to make.
+export OMP_NUM_THREADS=1
+exec python -m pytest -q --numprocesses auto --dist loadfile test

@@ -35,19 +35,21 @@ class Picture:
         ]
 
     @classmethod
-    def from_frame(cls, frame: av.VideoFrame, quarter_turns: int = 0) -> "Picture":
+    def from_frame(cls, frame: av.VideoFrame, quarter_turns: int = 0, mirrored: bool = False) -> "Picture":
         """Take a decoded frame of any pixel format.
 
         Args:
             frame: As decoded.
             quarter_turns: To turn it by, against the clock.
+            mirrored: Whether left and right change places before that.
         """
         if frame.format.name not in ("yuv420p", "yuvj420p"):
             frame = _to_yuv420p(frame)
         picture = cls(frame)
-        if quarter_turns % 4 == 0:
+        if quarter_turns % 4 == 0 and not mirrored:
             return picture
-        return picture.with_planes([np.rot90(plane, quarter_turns) for plane in picture.planes])
+        planes = [plane[:, ::-1] if mirrored else plane for plane in picture.planes]
+        return picture.with_planes([np.rot90(plane, quarter_turns) for plane in planes])
 
     @classmethod
     def from_rgb(cls, rgb: np.ndarray) -> "Picture":
@@ -101,7 +103,9 @@ def _empty(width: int, height: int, like: av.VideoFrame) -> av.VideoFrame:
 def _to_yuv420p(frame: av.VideoFrame) -> av.VideoFrame:
     """Convert any pixel format; the colour space stays, RGB becomes BT.709 of video range."""
     if frame.format.is_rgb or frame.format.name.startswith(("gray", "pal", "mono", "ya")):
-        result = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+        # FFmpeg takes all grey for full range; telling it the same of the result leaves video range as it is.
+        as_is = frame.format.name.startswith("gray") and frame.color_range == MPEG_RANGE
+        result = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="JPEG" if as_is else "MPEG")
         result.colorspace, result.color_range = BT709_SPACE, MPEG_RANGE
         return result
     # yuvj* is FFmpeg's older way to say full range.

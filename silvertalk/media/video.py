@@ -35,8 +35,9 @@ AAC_BIT_RATE = 96_000  # per channel
 AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}  # Hz
 AAC_BLOCK = 1024  # samples
 # Fragments leave as soon as they are whole; the header waits for the first, because it tells players of AAC's priming.
-FRAGMENTED = {"movflags": "frag_keyframe+delay_moov+default_base_moof", "frag_duration": "400000"}
+FRAGMENTED = {"movflags": "frag_keyframe+delay_moov+default_base_moof+use_metadata_tags", "frag_duration": "400000"}
 STANDARD_OUTPUT = "-"
+EXIF_ORIENTATION, EXIF_MIRRORED = 0x0112, {2, 4, 5, 7}
 JPEG_START = b"\xff\xd8"
 CHUNK_HEADER = 8  # bytes before a picture in an AVI file; the demuxer counts them or not, by version
 
@@ -144,7 +145,7 @@ def read_frames(
     path: str | os.PathLike, fps: float = 25.0, start: float = 0.0, end: float | None = None
 ) -> Iterator[np.ndarray]:
     """Decode a video at a constant frame rate: uint8 RGB (H, W, 3); see ``read_pictures``."""
-    return _read(path, fps, start, end, _upright_rgb)
+    return _read(path, fps, start, end, lambda frame: _upright_rgb(frame, *_orientation(path, frame)))
 
 
 def read_pictures(
@@ -171,7 +172,7 @@ def read_pictures(
         FileNotFoundError: No such file.
         RuntimeError: No frame could be decoded.
     """
-    return _read(path, fps, start, end, lambda frame: Picture.from_frame(frame, _quarter_turns(frame)))
+    return _read(path, fps, start, end, lambda frame: Picture.from_frame(frame, *_orientation(path, frame)))
 
 
 def _read(path, fps: float, start: float, end: float | None, convert: Callable[[av.VideoFrame], Shown]):
@@ -320,11 +321,34 @@ def _quarter_turns(frame: av.VideoFrame) -> int:
     return round((getattr(frame, "rotation", 0) or 0) / 90) % 4
 
 
-def _upright_rgb(frame: av.VideoFrame) -> np.ndarray:
+def _orientation(path, frame: av.VideoFrame) -> tuple[int, bool]:
+    """What sets a frame upright: quarter turns, against the clock (0-3), and whether it is mirrored before."""
+    mirrored = _is_mirrored(path, frame)
+    # A picture turned over from left to right is, for FFmpeg, half a turn and one turned upside down.
+    return (_quarter_turns(frame) + 2 * mirrored) % 4, mirrored
+
+
+def _is_mirrored(path, frame: av.VideoFrame) -> bool:
+    """Whether left and right are to change places, as some front cameras write into the header."""
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV does not know the kind of EXIF data, which a photo may have
+        if Path(path).suffix.lower() not in IMAGE_SUFFIXES:
+            return False
+        from PIL import Image
+
+        with Image.open(path) as photo:
+            return photo.getexif().get(EXIF_ORIENTATION) in EXIF_MIRRORED
+    if matrix is None:
+        return False
+    (a, b), (c, d) = np.frombuffer(matrix, np.int32)[:6].reshape(2, 3)[:, :2].astype(float)
+    return a * d < b * c
+
+
+def _upright_rgb(frame: av.VideoFrame, quarter_turns: int, mirrored: bool) -> np.ndarray:
     """Convert to RGB and undo the rotation a phone wrote into the header."""
     pixels = frame.to_ndarray(format="rgb24")
-    turns = _quarter_turns(frame)
-    return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
+    return np.ascontiguousarray(np.rot90(pixels[:, ::-1] if mirrored else pixels, quarter_turns))
 
 
 def index_frames(path: str | os.PathLike) -> np.ndarray:
@@ -411,6 +435,8 @@ class VideoWriter:
         pixel_aspect: Fraction = Fraction(1),
         metadata: Mapping[str, object] | None = None,
     ):
+        if not 0 < fps < float("inf"):
+            raise ValueError(f"{path}: {fps} frames a second were asked for; give more than 0")
         self._fps = Fraction(fps).limit_denominator(1001)
         self._pieces = None if audio is None else iter([audio] if isinstance(audio, np.ndarray) else audio)
         self._sampling_rate, self._sound = sampling_rate, None
@@ -503,7 +529,7 @@ class VideoWriter:
                 f"{self._path}: AAC takes one or two channels at {sorted(AAC_RATES)} Hz, "
                 f"not {len(self._rest)} at {self._sampling_rate}; resample the sound"
             )
-        self._sound = self._container.add_stream("aac", rate=self._sampling_rate, layout=layout)
+        self._sound = self._container.add_stream("aac", rate=int(self._sampling_rate), layout=layout)
         self._sound.bit_rate = AAC_BIT_RATE * len(self._rest)
 
     def write(self, frame: Picture | np.ndarray) -> None:
@@ -523,16 +549,20 @@ class VideoWriter:
 
     def _picture(self, rgb: np.ndarray) -> Picture:
         """Convert uint8 (H, W, 3) into what the codec takes."""
+        if self._codec != "mjpeg":
+            return Picture.from_rgb(rgb)
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), "rgb24")
-        return Picture(frame.reformat(format="yuvj420p" if self._codec == "mjpeg" else "yuv420p"))
+        return Picture(frame.reformat(format="yuvj420p"))
 
     def _write_sound(self, until: int | None) -> None:
         """Encode the sound up to a sample, so that both streams stay side by side in the file; None: all of it."""
         while until is None or self._sound_done < until:
             if not self._rest.shape[1]:
-                self._rest = np.atleast_2d(next(self._pieces, np.zeros((1, 0), np.float32)))
-                if not self._rest.shape[1]:
+                piece = next(self._pieces, None)
+                if piece is None:
                     return
+                self._rest = np.atleast_2d(piece)
+                continue  # it may be empty
             count = self._rest.shape[1] if until is None else until - self._sound_done
             samples, self._rest = self._rest[:, :count], self._rest[:, count:]
             self._encode_sound(np.clip(samples, -1, 1).astype(np.float32))
@@ -541,8 +571,8 @@ class VideoWriter:
         frame = av.AudioFrame.from_ndarray(
             np.ascontiguousarray(samples), format="fltp", layout="mono" if len(samples) == 1 else "stereo"
         )
-        frame.sample_rate, frame.pts = self._sampling_rate, self._sound_done
-        frame.time_base = Fraction(1, self._sampling_rate)
+        frame.sample_rate, frame.pts = self._sound.rate, self._sound_done
+        frame.time_base = Fraction(1, self._sound.rate)
         self._container.mux(self._sound.encode(frame))
         self._sound_done += samples.shape[1]
 

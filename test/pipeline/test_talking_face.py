@@ -43,7 +43,7 @@ def test_newest_experiment(tmp_path):
     ("command", "message"),
     [
         (["say", "--text", "x", "--face", "f", "--out", "o", "--expdir", "nowhere"], "run stage 10"),
-        (["lipsync", "--audio", "x", "--face", "f", "--out", "o", "--wav2lip_exp", "nowhere"], "nowhere/config.yaml"),
+        (["lipsync", "--audio", "x", "--face", "f", "--out", "o", "--wav2lip_exp", "nowhere"], "no nowhere; name"),
     ],
 )
 def test_command_says_what_is_missing(command, message):
