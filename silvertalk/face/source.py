@@ -21,7 +21,7 @@ from silvertalk.utils import atomic_path, progress, write_text
 from silvertalk.utils.background import in_background
 from silvertalk.utils.cache import cache_folder, content_key
 
-TRACKER = 1  # counts changes of the tracker that make kept tracks useless
+TRACKER = 2  # counts changes of the tracker that make kept tracks useless
 DECODED_AHEAD = 8  # frames
 AVATAR_FILE, AVATAR_VIDEO, AVATAR_TRACK = "avatar.json", "video.mp4", "track.npz"
 # An avatar's video is a copy: hardly compressed, and quick to enter anywhere.

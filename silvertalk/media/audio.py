@@ -110,9 +110,12 @@ def _opened(path: str | os.PathLike) -> Iterator[tuple[av.container.InputContain
     """Open a file and its first audio stream; FFmpeg's errors name the file."""
     try:
         with av.open(str(path), metadata_errors="ignore") as container:
-            if not container.streams.audio:
-                raise RuntimeError(f"{path}: holds no sound; give another file")
-            yield container, container.streams.audio[0]
+            # A damaged header names an unknown codec, or no rate.
+            known = (s for s in container.streams.audio if s.codec_context and s.codec_context.sample_rate)
+            stream = next(known, None)
+            if stream is None:
+                raise RuntimeError(f"{path}: holds no sound that can be decoded; give another file")
+            yield container, stream
     except av.FFmpegError as error:
         raise RuntimeError(f"{path}: cannot be decoded ({error.strerror}); check or replace the file") from error
 

@@ -8,10 +8,12 @@ the conversion of a face, not of a frame.
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import Interpolation
 
 # Weights of red and blue in brightness (ITU-T H.273, table 4), by the number FFmpeg gives the colour space.
 LUMA_WEIGHTS = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
 BT601 = (0.299, 0.114)  # also what FFmpeg assumes where a file does not say
+ROUNDED = Interpolation.BILINEAR | Interpolation.ACCURATE_RND  # by itself FFmpeg rounds some formats down
 BT709_SPACE, MPEG_RANGE, FULL_RANGE = 1, 1, 2
 
 
@@ -105,7 +107,12 @@ def _to_yuv420p(frame: av.VideoFrame) -> av.VideoFrame:
     if frame.format.is_rgb or frame.format.name.startswith(("gray", "pal", "mono", "ya")):
         # FFmpeg takes all grey for full range; telling it the same of the result leaves video range as it is.
         as_is = frame.format.name.startswith("gray") and frame.color_range == MPEG_RANGE
-        result = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="JPEG" if as_is else "MPEG")
+        result = frame.reformat(
+            format="yuv420p",
+            dst_colorspace="ITU709",
+            dst_color_range="JPEG" if as_is else "MPEG",
+            interpolation=ROUNDED,
+        )
         result.colorspace, result.color_range = BT709_SPACE, MPEG_RANGE
         return result
     # yuvj* is FFmpeg's older way to say full range.

@@ -120,7 +120,7 @@ def test_experiment_may_be_found_or_a_file_in_it(here):
         + ["--out", "file.mp4"]
     )
     for one, other in zip(read_frames("found.mp4"), read_frames("file.mp4"), strict=True):
-        assert (one == other).all()
+        assert np.abs(one.astype(int) - other).mean() < 1  # x264's lookahead does not always choose alike
 
 
 def test_preview(here, capfdbinary):

@@ -88,6 +88,17 @@ def test_video_has_its_colours(name, space, span):
     assert (picture.frame.format.name.startswith("yuvj") or picture.frame.color_range == 2) == full
 
 
+@pytest.mark.parametrize("name", [*RGB.split(), "gray"])
+def test_brightness_is_rounded_not_cut(name):
+    ramp = np.arange(256, dtype=np.uint8)[None].repeat(16, 0)
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(ramp[..., None].repeat(3, 2)), "rgb24")
+    if name == "gray":
+        frame = av.VideoFrame.from_ndarray(ramp, "gray")
+    picture = Picture.from_frame(frame.reformat(format=name))
+    # Deep formats are dithered: only the mean is right.
+    np.testing.assert_allclose(picture.luma.mean(axis=0), ramp[0] * (219 / 255) + 16, atol=0.6)
+
+
 @pytest.mark.parametrize("span", RANGES)
 @pytest.mark.parametrize("name", RGB.split())
 def test_rgb_has_its_colours(name, span):
