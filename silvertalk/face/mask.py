@@ -6,7 +6,7 @@ import numpy as np
 from silvertalk.face.track import Track, smooth_motion
 from silvertalk.face.track import face_scale as pixels_per_mm
 
-LOWER_JAW = slice(2, 15)
+LOWER_JAW = slice(4, 13)  # without the sides: a turned head shows the background there in one of two pictures
 NOSE_WINGS = (31, 33, 35)
 OUTER_LIP = slice(48, 60)
 MASK_SIDE = 128  # pixels; masks are smooth, they are enlarged to the face's size
@@ -53,7 +53,7 @@ def mouth_mask(points: np.ndarray, size: float = 1.0, feather: float = 1.0, top:
         float32 (MASK_SIDE, MASK_SIDE), 0 outside, 1 around the mouth.
     """
     outline = np.concatenate([points[LOWER_JAW], points[list(NOSE_WINGS)]])
-    outline[4:9, 1] += CHIN_ROOM
+    outline[2:7, 1] += CHIN_ROOM
     centre = points[OUTER_LIP].mean(axis=0)
     region = _filled(centre + size * (outline - centre))
     region[: round(top * MASK_SIDE)] = 0
