@@ -36,12 +36,13 @@ def play(source: FaceSource, order: Iterable[int]) -> Iterator[tuple[int, Pictur
                 if wanted not in backwards:
                     first = max(0, wanted - REVERSE_CHUNK + 1)
                     backwards = dict(enumerate(islice(source.pictures(first), wanted - first + 1), first))
-                shown = backwards.pop(wanted)
-                following = None
+                shown, following = backwards.pop(wanted, None), None
             else:
                 if following != wanted:
                     frames = source.pictures(wanted)
                 backwards = {}
-                shown, following = next(frames), wanted + 1
+                shown, following = next(frames, None), wanted + 1
+            if shown is None:
+                raise RuntimeError(f"{source.path}: frame {wanted} cannot be read a second time; check or convert it")
             number = wanted
         yield number, shown
