@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import sys
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from silvertalk.utils.cli import make_parser, run_subcommand
@@ -11,17 +12,57 @@ from silvertalk.wav2lip.options import RenderOptions
 STANDARD_OUTPUT = "-"
 
 
+@dataclass
+class CommandOptions(RenderOptions):
+    """What the commands that render have in common.
+
+    Args:
+        expdir: Folder of experiments; the newest generator (and voice) in it is used.
+        wav2lip_exp: Folder of the generator, or a published checkpoint, instead.
+        face_backend: auto, dlib or face_alignment.
+        device: auto, cpu or cuda.
+        engine: What runs the generator: auto, torch, openvino or onnxruntime.
+        precision: auto, fp32, bf16 or fp16.
+    """
+
+    expdir: str = "exp"
+    wav2lip_exp: str | None = None
+    face_backend: str = "auto"
+    device: str = "auto"
+    engine: str = "auto"
+    precision: str = "auto"
+
+    def rendering(self) -> RenderOptions:
+        """How to render, without the models."""
+        return RenderOptions(**{field.name: getattr(self, field.name) for field in fields(RenderOptions)})
+
+    def generator(self):
+        """Where the generator is."""
+        from silvertalk.pipeline.talking_face import newest_experiment
+
+        return self.wav2lip_exp or newest_experiment(self.expdir, "wav2lip_")
+
+    def how_to_run(self) -> dict:
+        """Options of ``LipSync``."""
+        return {
+            "backend": self.face_backend,
+            "device": self.device,
+            "engine": self.engine,
+            "precision": self.precision,
+        }
+
+    def renderer(self):
+        """Load the generator."""
+        from silvertalk.wav2lip.lipsync import LipSync
+
+        return LipSync(self.generator(), **self.how_to_run())
+
+
 def say(
     text: str,
     face: str,
     out: str,
-    expdir: str = "exp",
     tts_exp: str | None = None,
-    wav2lip_exp: str | None = None,
-    face_backend: str = "auto",
-    device: str = "auto",
-    engine: str = "auto",
-    precision: str = "auto",
     stream: bool = False,
     **options,
 ) -> None:
@@ -31,24 +72,16 @@ def say(
         text: What to say.
         face: Video, photo, folder of pictures or avatar.
         out: The mp4 to write; - for standard output.
-        expdir: Folder of experiments; the newest voice and generator in it are used.
-        tts_exp: Folder of the voice, instead.
-        wav2lip_exp: Folder of the generator, or a published checkpoint, instead.
-        face_backend: auto, dlib or face_alignment.
-        device: auto, cpu or cuda.
-        engine: What runs the generator: auto, torch, openvino or onnxruntime.
-        precision: auto, fp32, bf16 or fp16.
+        tts_exp: Folder of the voice; leave out for the newest in expdir.
         stream: Write fragmented mp4, which can be played while it grows.
-        **options: How to render.
+        **options: Models, and how to render.
     """
     from silvertalk.pipeline import TalkingFace
 
-    render = RenderOptions(**options)
-    talking_face = TalkingFace.from_exp(
-        expdir, tts_exp, wav2lip_exp, backend=face_backend, device=device, engine=engine, precision=precision
-    )
+    chosen = CommandOptions(**options)
+    talking_face = TalkingFace.from_exp(chosen.expdir, tts_exp, chosen.wav2lip_exp, **chosen.how_to_run())
     with _target(out, stream) as target:
-        _report(talking_face.say(text, face, target, render))
+        _report(talking_face.say(text, face, target, chosen.rendering()))
 
 
 def lipsync(
@@ -56,12 +89,6 @@ def lipsync(
     out: str,
     audio: str | None = None,
     speakers: list[str] | None = None,
-    expdir: str = "exp",
-    wav2lip_exp: str | None = None,
-    face_backend: str = "auto",
-    device: str = "auto",
-    engine: str = "auto",
-    precision: str = "auto",
     stream: bool = False,
     preview: int | None = None,
     **options,
@@ -73,25 +100,20 @@ def lipsync(
         out: The mp4 to write, the png for --preview, or - for standard output.
         audio: Sound file, or a video whose sound is meant; leave out for the sound of the face video itself.
         speakers: Several faces with a sound each, CHOICE=SOUND ..., CHOICE as for --select; instead of --audio.
-        expdir: Folder of experiments; the newest generator in it is used.
-        wav2lip_exp: Folder of the generator, or a published checkpoint, instead.
-        face_backend: auto, dlib or face_alignment.
-        device: auto, cpu or cuda.
-        engine: What runs the generator: auto, torch, openvino or onnxruntime.
-        precision: auto, fp32, bf16 or fp16.
         stream: Write fragmented mp4, which can be played while it grows.
         preview: Number of one frame to render, as a picture.
-        **options: How to render.
+        **options: Models, and how to render.
     """
     from silvertalk.wav2lip.sound import Sound
 
-    render = RenderOptions(**options)
+    chosen = CommandOptions(**options)
+    render = chosen.rendering()
     if audio and speakers:
         raise ValueError("give --audio or --speakers, not both")
     sounds = _speakers(speakers) if speakers else {render.select: audio or face}
     if preview is not None:
         _check_picture_name(out)
-    renderer = _renderer(expdir, wav2lip_exp, face_backend, device, engine, precision)
+    renderer = chosen.renderer()
     if preview is not None:
         _write_picture(out, renderer.preview(face, sounds, preview, render))
         return
@@ -104,12 +126,6 @@ def batch(
     face: str,
     audio: str,
     out: str,
-    expdir: str = "exp",
-    wav2lip_exp: str | None = None,
-    face_backend: str = "auto",
-    device: str = "auto",
-    engine: str = "auto",
-    precision: str = "auto",
     **options,
 ) -> None:
     """Lip-sync many files; a run that was stopped goes on where it was.
@@ -118,26 +134,15 @@ def batch(
         face: Pattern of videos or photos, e.g. "faces/*.mp4"; a single one goes with every sound.
         audio: Pattern of sounds; a single one goes with every face.
         out: Folder of the videos and of manifest.tsv, which says what became of each.
-        expdir: Folder of experiments; the newest generator in it is used.
-        wav2lip_exp: Folder of the generator, or a published checkpoint, instead.
-        face_backend: auto, dlib or face_alignment.
-        device: auto, cpu or cuda.
-        engine: What runs the generator: auto, torch, openvino or onnxruntime.
-        precision: auto, fp32, bf16 or fp16.
-        **options: How to render.
+        **options: Models, and how to render.
     """
     from silvertalk.pipeline.batch import MANIFEST, pair_up, render_batch
     from silvertalk.utils.cache import content_key
     from silvertalk.wav2lip.checkpoint import find_generator
 
-    render = RenderOptions(**options)
-    generator = _generator(expdir, wav2lip_exp)
-    model_key = content_key(find_generator(generator).weights)
-
-    def renderer():
-        return _renderer(expdir, str(generator), face_backend, device, engine, precision)
-
-    items = render_batch(renderer, pair_up(face, audio), out, render, model_key)
+    chosen = CommandOptions(**options)
+    model_key = content_key(find_generator(chosen.generator()).weights)
+    items = render_batch(chosen.renderer, pair_up(face, audio), out, chosen.rendering(), model_key)
     failed = [item.out for item in items if item.status != "done"]
     logging.info("%s: %d done, %d failed", out, len(items) - len(failed), len(failed))
     if failed:
@@ -168,19 +173,6 @@ def avatar_make(
 
     frames = make_avatar(face, out, fps, start, select, seconds, face_backend)
     logging.info("%s: %d frames", out, frames)
-
-
-def _generator(expdir: str, wav2lip_exp: str | None):
-    """Where the generator is."""
-    from silvertalk.pipeline.talking_face import newest_experiment
-
-    return wav2lip_exp or newest_experiment(expdir, "wav2lip_")
-
-
-def _renderer(expdir: str, wav2lip_exp: str | None, face_backend: str, device: str, engine: str, precision: str):
-    from silvertalk.wav2lip.lipsync import LipSync
-
-    return LipSync(_generator(expdir, wav2lip_exp), face_backend, device, engine, precision)
 
 
 def _speakers(entries: list[str]) -> dict[str, str]:
