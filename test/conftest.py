@@ -98,6 +98,18 @@ def fill():
 
 
 @pytest.fixture(scope="session")
+def grey_engine():
+    """An engine that draws grey at once."""
+    from silvertalk.wav2lip.engine import Engine
+
+    class Grey(Engine):
+        def _run(self):
+            return np.full((self.batch_size, 3, self.img_size, self.img_size), 0.5, np.float32)
+
+    return Grey("grey", 96, 4)
+
+
+@pytest.fixture(scope="session")
 def media() -> Path:
     """Folder of real recordings, where there is one."""
     folder = Path(os.environ.get("SILVERTALK_MEDIA", Path(__file__).parents[2] / "shared" / "media"))

@@ -17,7 +17,6 @@ from silvertalk.media import VideoWriter, read_frames, write_audio
 from silvertalk.pipeline.batch import MANIFEST, pair_up, render_batch
 from silvertalk.utils.experiment import save_config
 from silvertalk.wav2lip import Wav2Lip, save_checkpoint
-from silvertalk.wav2lip.engine import Engine
 from silvertalk.wav2lip.lipsync import LipSync
 from silvertalk.wav2lip.options import RenderOptions
 
@@ -25,19 +24,9 @@ RATE = 16000
 OPTIONS = RenderOptions(preset="ultrafast")
 
 
-class Grey(Engine):
-    """Draws grey."""
-
-    def __init__(self):
-        super().__init__("grey", 96, 4)
-
-    def _run(self):
-        return np.full((self.batch_size, 3, 96, 96), 0.5, np.float32)
-
-
 @pytest.fixture(scope="module")
-def backend():
-    return make_backend("dlib")
+def lipsync(grey_engine):
+    return LipSync(grey_engine, make_backend("dlib"))
 
 
 def write_sound(path, seconds=0.4, seed=0):
@@ -107,12 +96,12 @@ def test_what_cannot_be_paired(tmp_path):
 class Maker:
     """Makes the renderer, and counts."""
 
-    def __init__(self, backend):
-        self.made, self.backend = 0, backend
+    def __init__(self, lipsync):
+        self.made, self.lipsync = 0, lipsync
 
     def __call__(self):
         self.made += 1
-        return LipSync(Grey(), self.backend)
+        return self.lipsync
 
 
 def render(maker, faces="a.mp4", sounds="*.wav", options=OPTIONS, model="m"):
@@ -128,8 +117,8 @@ def read_manifest():
         return list(csv.DictReader(file, delimiter="\t"))
 
 
-def test_second_run_does_nothing(here, backend):
-    maker = Maker(backend)
+def test_second_run_does_nothing(here, lipsync):
+    maker = Maker(lipsync)
     items, new = render(maker)
     assert new == ["a_1.mp4", "a_10.mp4", "a_2.mp4"] and maker.made == 1
     rows = read_manifest()
@@ -144,8 +133,8 @@ def test_second_run_does_nothing(here, backend):
     assert sorted(os.listdir("out")) == ["a_1.mp4", "a_10.mp4", "a_2.mp4", MANIFEST]
 
 
-def test_what_changed_is_rendered_again(here, backend):
-    maker = Maker(backend)
+def test_what_changed_is_rendered_again(here, lipsync):
+    maker = Maker(lipsync)
     watermark = RenderOptions(preset="ultrafast", watermark="logo.png")
     cv2.imwrite("logo.png", np.full((8, 8, 3), 100, np.uint8))
     render(maker)
@@ -167,8 +156,8 @@ def test_what_changed_is_rendered_again(here, backend):
     assert render(maker, options=watermark, model="n")[1] == every
 
 
-def test_failed_item_does_not_stop_the_others(here, backend):
-    maker = Maker(backend)
+def test_failed_item_does_not_stop_the_others(here, lipsync):
+    maker = Maker(lipsync)
     write_sound("0.wav", 0.05)
     Path("3.wav").write_bytes(b"rubbish")
     items, new = render(maker)
@@ -182,10 +171,10 @@ def test_failed_item_does_not_stop_the_others(here, backend):
 
 
 @pytest.mark.parametrize("content", ["", "other\ttable\n1\t2\n", "out\tstatus\na_1.mp4\tdone\n"])
-def test_foreign_manifest_is_replaced(here, backend, content):
+def test_foreign_manifest_is_replaced(here, lipsync, content):
     Path("out").mkdir()
     (Path("out") / MANIFEST).write_text(content)
-    _, new = render(Maker(backend), sounds="1.wav")
+    _, new = render(Maker(lipsync), sounds="1.wav")
     assert new == ["a_1.mp4"] and read_manifest()[0]["status"] == "done"
 
 
@@ -219,7 +208,6 @@ import sys, time
 import numpy as np
 from silvertalk.face import make_backend
 from silvertalk.pipeline.batch import pair_up, render_batch
-from silvertalk.wav2lip.engine import Engine
 from silvertalk.wav2lip.lipsync import LipSync
 from silvertalk.wav2lip.options import RenderOptions
 
@@ -237,7 +225,7 @@ render_batch(make, pair_up("a.mp4", "*.wav"), "out", RenderOptions(preset="ultra
 """
 
 
-def test_killed_batch_goes_on(here, backend, monkeypatch, caplog):
+def test_killed_batch_goes_on(here, lipsync, monkeypatch, caplog):
     monkeypatch.setenv("SILVERTALK_CACHE", str(here / "cache"))
     with subprocess.Popen([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "stuck\n"
@@ -249,7 +237,7 @@ def test_killed_batch_goes_on(here, backend, monkeypatch, caplog):
     (track,) = Path("cache/tracks").iterdir()
     kept = track.stat().st_mtime_ns
     caplog.set_level("INFO")
-    _, new = render(Maker(backend))
+    _, new = render(Maker(lipsync))
     assert new == ["a_10.mp4", "a_2.mp4"] and "1 of 3 done before" in caplog.text
     assert sorted(os.listdir("out")) == ["a_1.mp4", "a_10.mp4", "a_2.mp4", MANIFEST]
     assert all(sum(1 for _ in read_frames(path)) == 10 for path in Path("out").glob("*.mp4"))

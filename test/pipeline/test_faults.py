@@ -13,7 +13,6 @@ import pytest
 
 from silvertalk.face import make_backend
 from silvertalk.media import VideoWriter, read_audio, read_frames, write_audio
-from silvertalk.wav2lip.engine import Engine
 from silvertalk.wav2lip.lipsync import LipSync
 from silvertalk.wav2lip.options import RenderOptions
 
@@ -30,19 +29,9 @@ CONTAINERS = {
 CUTS = (0, 1, 40, 1000, 0.1, 0.5, 0.9, 0.98)  # bytes, or share of the file
 
 
-class Grey(Engine):
-    """Draws grey."""
-
-    def __init__(self):
-        super().__init__("grey", 96, 4)
-
-    def _run(self):
-        return np.full((self.batch_size, 3, 96, 96), 0.5, np.float32)
-
-
 @pytest.fixture(scope="module")
-def lipsync():
-    return LipSync(Grey(), make_backend("dlib"))
+def lipsync(grey_engine):
+    return LipSync(grey_engine, make_backend("dlib"))
 
 
 def tone(seconds, rate=44100):
