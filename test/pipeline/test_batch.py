@@ -208,6 +208,7 @@ import sys, time
 import numpy as np
 from silvertalk.face import make_backend
 from silvertalk.pipeline.batch import pair_up, render_batch
+from silvertalk.wav2lip.engine import Engine
 from silvertalk.wav2lip.lipsync import LipSync
 from silvertalk.wav2lip.options import RenderOptions
 
