@@ -1,6 +1,6 @@
 """Stage 2: the sound of every utterance at one sampling rate."""
 
-from silvertalk.data import read_data_dir, shard
+from silvertalk.data import read_data_dir
 from silvertalk.data.audio_dump import dump_audio
 from silvertalk.utils.cli import make_parser, run
 
@@ -29,7 +29,7 @@ def audio_dump(
         raise ValueError(f"--audio_format takes flac or wav, not '{audio_format}'")
     if fs < 8000:
         raise ValueError(f"--fs {fs}: speech needs at least 8000 Hz")
-    dump_audio(shard(read_data_dir(data_dir), job, num_jobs), out_dir, job, fs, audio_format, trim_silence)
+    dump_audio(read_data_dir(data_dir, job, num_jobs), out_dir, job, fs, audio_format, trim_silence)
 
 
 def get_parser():

@@ -2,7 +2,7 @@
 
 import logging
 
-from silvertalk.data import read_scp, subset_data_dir
+from silvertalk.data import iter_scp, subset_data_dir
 from silvertalk.utils.cli import make_parser, run
 
 
@@ -19,7 +19,7 @@ def filter_audio(
         max_wav_duration: Longer utterances are dropped (seconds).
     """
     dropped = {}
-    for utt_id, samples in read_scp(f"{org_dir}/utt2num_samples").items():
+    for utt_id, samples in iter_scp(f"{org_dir}/utt2num_samples"):
         seconds = int(samples) / fs
         if not min_wav_duration <= seconds <= max_wav_duration:
             dropped[utt_id] = f"{seconds:.2f} s long, not within {min_wav_duration}..{max_wav_duration} s"

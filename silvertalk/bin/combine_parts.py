@@ -2,7 +2,7 @@
 
 import logging
 
-from silvertalk.data import combine_parts, read_scp
+from silvertalk.data import combine_parts, iter_scp
 from silvertalk.utils.cli import make_parser, run
 
 
@@ -14,7 +14,7 @@ def combine(dir: str, data_dir: str, max_skipped: float = 0.5) -> None:
         data_dir: The data directory the jobs read (its utt2spk says what is expected).
         max_skipped: Largest share of skipped utterances that is not an error.
     """
-    done, skipped = combine_parts(dir, list(read_scp(f"{data_dir}/utt2spk")), max_skipped)
+    done, skipped = combine_parts(dir, (utt_id for utt_id, _ in iter_scp(f"{data_dir}/utt2spk")), max_skipped)
     logging.info("%s: %d utterances, %d skipped", dir, done, len(skipped))
     for utt_id, reason in sorted(skipped.items()):
         logging.warning("skipped %s: %s", utt_id, reason)

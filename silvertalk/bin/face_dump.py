@@ -1,6 +1,6 @@
 """Stage 3: video -> 25 fps face track, landmarks, 16 kHz sound and mel."""
 
-from silvertalk.data import read_data_dir, shard
+from silvertalk.data import read_data_dir
 from silvertalk.face.dump import dump_faces
 from silvertalk.utils.cli import make_parser, run
 
@@ -18,7 +18,7 @@ def face_dump(
         job: Number of this job, 1..num_jobs.
         num_jobs: Number of jobs.
     """
-    dump_faces(shard(read_data_dir(data_dir), job, num_jobs), out_dir, job, face_backend, face_size)
+    dump_faces(read_data_dir(data_dir, job, num_jobs), out_dir, job, face_backend, face_size)
 
 
 def get_parser():

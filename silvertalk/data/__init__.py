@@ -2,6 +2,8 @@
 
 from silvertalk.data.kaldi import (
     Utterance,
+    iter_data_dir,
+    iter_scp,
     read_data_dir,
     read_scp,
     shard,
@@ -16,6 +18,8 @@ __all__ = [
     "PartWriter",
     "Utterance",
     "combine_parts",
+    "iter_data_dir",
+    "iter_scp",
     "read_data_dir",
     "read_scp",
     "shard",

@@ -5,23 +5,24 @@ written after the data it speaks of, so what it lists is whole. A job that was
 killed cuts its archives back to the listed length and goes on behind it.
 """
 
+import contextlib
 import json
 import os
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import kaldiio
 import numpy as np
 
-from silvertalk.data.kaldi import spk2utt, write_scp
+from silvertalk.data.kaldi import sorted_table, write_spk2utt
 from silvertalk.utils import remove_leftovers, write_text
 
 
-def _read_manifest(path: Path) -> list[dict]:
+def _read_manifest(path: Path) -> Iterator[dict]:
     """Read the whole lines of a manifest; a last line cut by a kill is ignored."""
-    if not path.is_file():
-        return []
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
-    return [json.loads(line) for line in lines]
+    if path.is_file():
+        with open(path, encoding="utf-8", newline="\n") as lines:
+            yield from (json.loads(line) for line in lines if line.endswith("\n"))
 
 
 class PartWriter:
@@ -41,11 +42,9 @@ class PartWriter:
         self.parts.mkdir(parents=True, exist_ok=True)
         self.job = job
         self.manifest = self.parts / f"part.{job}.jsonl"
-        own = _read_manifest(self.manifest)
-        self._cut_back(own)
+        self._cut_back()
         # A run with another number of jobs may have done some of our share.
-        others = [e for p in self.parts.glob("part.*.jsonl") if p != self.manifest for e in _read_manifest(p)]
-        self.done = {entry["utt_id"] for entry in [*own, *others]}
+        self.done = {entry["utt_id"] for path in self.parts.glob("part.*.jsonl") for entry in _read_manifest(path)}
 
     def __enter__(self):
         self._file = open(self.manifest, "a", encoding="utf-8")
@@ -57,12 +56,14 @@ class PartWriter:
     def _ark(self, name: str) -> Path:
         return self.parts / f"{name}.{self.job}.ark"
 
-    def _cut_back(self, entries: list[dict]) -> None:
-        """Remove what a killed run wrote behind the last manifest line."""
+    def _cut_back(self) -> None:
+        """Remove what a killed run wrote behind the last whole manifest line."""
         if self.manifest.is_file():
-            write_text(self.manifest, "".join(json.dumps(e, ensure_ascii=False) + "\n" for e in entries))
+            with open(self.manifest, "rb") as lines:
+                whole = sum(len(line) for line in lines if line.endswith(b"\n"))
+            os.truncate(self.manifest, whole)
         sizes: dict[str, int] = {}
-        for entry in entries:
+        for entry in _read_manifest(self.manifest):
             sizes.update(entry.get("ark_sizes", {}))
         for ark in self.parts.glob(f"*.{self.job}.ark"):
             os.truncate(ark, sizes.get(ark.name, 0))
@@ -96,7 +97,7 @@ class PartWriter:
 
 
 def combine_parts(
-    out_dir: str | os.PathLike, expected: list[str], max_skipped: float = 0.5
+    out_dir: str | os.PathLike, expected: Iterable[str], max_skipped: float = 0.5
 ) -> tuple[int, dict[str, str]]:
     """Merge the jobs' parts into ``*.scp`` files and ``skipped.tsv``.
 
@@ -116,30 +117,36 @@ def combine_parts(
     """
     out_dir = Path(out_dir)
     remove_leftovers(out_dir)  # every job has ended; some may have been killed and run again
-    manifests = sorted((out_dir / "parts").glob("part.*.jsonl"))
-    wanted = set(expected)
-    entries = {e["utt_id"]: e for p in manifests for e in _read_manifest(p) if e["utt_id"] in wanted}
-    missing = sorted(wanted - set(entries))
-    if missing:
-        raise RuntimeError(
-            f"{out_dir}: {len(missing)} utterances were not processed, the first is '{missing[0]}'; run the stage again"
-        )
-    skipped = {utt_id: e["skipped"] for utt_id, e in entries.items() if "skipped" in e}
-    tables: dict[str, dict[str, object]] = {}
-    for utt_id, entry in entries.items():
-        for name, value in entry.get("values", {}).items():
-            tables.setdefault(name, {})[utt_id] = value
-    write_text(out_dir / "skipped.tsv", "".join(f"{k}\t{skipped[k]}\n" for k in sorted(skipped)))
-    if len(skipped) > max_skipped * len(wanted):
-        first = sorted(skipped)[0]
-        raise RuntimeError(
-            f"{out_dir}: {len(skipped)} of {len(wanted)} utterances were skipped (first: '{first}': {skipped[first]}); "
-            f"see {out_dir}/skipped.tsv"
-        )
-    for name, table in tables.items():
-        write_scp(out_dir / name, table)
+    missing, skipped = set(expected), {}
+    total = len(missing)
+    with contextlib.ExitStack() as stack:
+        tables: dict[str, Callable[[str, object], None]] = {}
+        for manifest in sorted((out_dir / "parts").glob("part.*.jsonl")):
+            for entry in _read_manifest(manifest):
+                utt_id = entry["utt_id"]
+                if utt_id not in missing:  # of an earlier, fuller corpus, or done by two jobs
+                    continue
+                missing.remove(utt_id)
+                if "skipped" in entry:
+                    skipped[utt_id] = entry["skipped"]
+                for name, value in entry.get("values", {}).items():
+                    if name not in tables:
+                        tables[name] = stack.enter_context(sorted_table(out_dir / name))
+                    tables[name](utt_id, value)
+        if missing:
+            raise RuntimeError(
+                f"{out_dir}: {len(missing)} utterances were not processed, the first is '{min(missing)}'; "
+                "run the stage again"
+            )
+        write_text(out_dir / "skipped.tsv", "".join(f"{k}\t{skipped[k]}\n" for k in sorted(skipped)))
+        if len(skipped) > max_skipped * total:
+            first = min(skipped)
+            raise RuntimeError(
+                f"{out_dir}: {len(skipped)} of {total} utterances were skipped (first: '{first}': {skipped[first]}); "
+                f"see {out_dir}/skipped.tsv"
+            )
     if "utt2spk" in tables:
-        write_scp(out_dir / "spk2utt", spk2utt(tables["utt2spk"]))
+        write_spk2utt(out_dir)
     if "wav.scp" in tables:
         write_text(out_dir / "feats_type", "raw\n")  # what ESPnet calls a folder of sound files
-    return len(entries) - len(skipped), skipped
+    return total - len(skipped), skipped

@@ -9,6 +9,7 @@ import numpy as np
 from silvertalk.data import PartWriter, Utterance
 from silvertalk.face.crop import crop_face
 from silvertalk.face.landmarks import make_backend
+from silvertalk.face.select import largest, nearest
 from silvertalk.face.track import Track, track_video
 from silvertalk.media import VideoWriter, read_audio, read_pictures, wav2lip_mel, write_audio
 from silvertalk.media.mel import SAMPLING_RATE
@@ -50,7 +51,8 @@ def _dump_utterance(utterance: Utterance, out_dir: Path, out: PartWriter, tracke
     wav, _ = read_audio(utterance.wav or utterance.video, SAMPLING_RATE, **span)
     if len(wav) < MIN_SOUND * SAMPLING_RATE:
         raise ValueError(f"has {len(wav) / SAMPLING_RATE:.3f} s of sound, less than {MIN_SOUND} s")
-    track = track_video(utterance.video, tracker, FPS, **span)
+    select = nearest(utterance.face) if utterance.face else largest
+    track = track_video(utterance.video, tracker, FPS, select, **span)
     wav = fit_length(wav, len(track) * SAMPLES_PER_FRAME)
     shared_name = _subfolder(utterance)
     audio_path = (out_dir / "audio" / shared_name).with_suffix(".flac").absolute()

@@ -59,6 +59,22 @@ def within(boxes: np.ndarray, rectangle: np.ndarray) -> int | None:
     return int(np.argmax(shared)) if shared.size and shared.max() > 0 else None
 
 
+def nearest(point: tuple[float, float]) -> Selector:
+    """Make a selector of the face whose middle is nearest to a place.
+
+    Args:
+        point: x, y as parts of the picture's width and height.
+    """
+
+    def select(boxes: np.ndarray, frame: "Picture | np.ndarray") -> int | None:
+        height, width = (frame.height, frame.width) if isinstance(frame, Picture) else frame.shape[:2]
+        middles = (boxes[:, :2] + boxes[:, 2:]) / 2
+        distances = np.linalg.norm(middles - np.array(point) * (width, height), axis=1)
+        return int(np.argmin(distances)) if len(distances) else None
+
+    return select
+
+
 class SamePerson:
     """The face of the person on a photo, by dlib's descriptors.
 

@@ -8,8 +8,9 @@ import zipfile
 
 import pytest
 
-from silvertalk.bin.grid_prepare import download_grid, grid_prepare
+from silvertalk.bin.corpus_prepare import prepare
 from silvertalk.data import read_data_dir
+from silvertalk.data.corpora import grid
 from silvertalk.data.download import RemoteFile, download, fetch_zip, md5_of, zenodo_files
 
 
@@ -152,9 +153,9 @@ def test_grid_is_downloaded_and_prepared(site, tmp_path, grid_clip):
     (site.folder / "record").write_text(json.dumps({"files": entries}))
     root = tmp_path / "grid"
     with pytest.raises(ValueError, match="no speaker 's9'.*s1 s2"):
-        download_grid(str(root), ["s9"], f"{site.url}/record")
-    grid_prepare(str(root), str(tmp_path / "data"), spk="s1", download=True, num_frames=5, dev_share=0.1,
-                 record_url=f"{site.url}/record")  # fmt: skip
+        grid.download(str(root), "s9", f"{site.url}/record")
+    options = {"spk": "s1", "num_frames": 5, "dev_share": 0.1, "record_url": f"{site.url}/record"}
+    prepare(grid, str(tmp_path / "data"), download=True, db_root=str(root), **options)
     assert {path for path, _ in site.requests} == {"/record", "/alignments.zip", "/s1.zip"}
     assert len(read_data_dir(tmp_path / "data/tr_no_dev")) == 10
     assert (root / "alignments/s1/bbaf2n.align").is_file() and not (root / "s2").exists()

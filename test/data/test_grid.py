@@ -2,8 +2,9 @@ import logging
 
 import pytest
 
-from silvertalk.bin.grid_prepare import grid_prepare
-from silvertalk.data import grid, read_data_dir, read_scp, validate_data_dir
+from silvertalk.bin.corpus_prepare import prepare
+from silvertalk.data import read_data_dir, read_scp, validate_data_dir
+from silvertalk.data.corpora import grid
 
 CODES = ("bbaf2n", "lwbz9a", "sgix1p", "prwqzs")
 
@@ -103,35 +104,23 @@ def test_nothing_there(tmp_path):
         grid.find_clips(tmp_path, ["s4"])
 
 
-def many(spk, number):
+def codes(number):
     letters = "abcdefghijklmnopqrstuvxyz"
-    codes = [f"bba{letters[k % 25]}{1 + k // 25 % 9}{'anps'[k // 225]}" for k in range(number)]
-    return [grid.GridClip(spk, code, None, None) for code in codes]
-
-
-def test_split_holds_out_of_every_speaker(tmp_path):
-    clips = many("s1", 160) + many("s2", 9) + many("s3", 40)
-    sets = grid.split_clips(clips)
-    count = {name: [sum(c.spk == spk for c in own) for spk in ("s1", "s2", "s3")] for name, own in sets.items()}
-    assert count == {"tr_no_dev": [140, 9, 35], "dev": [8, 0, 2], "eval1": [12, 0, 3]}
-    ids = [clip.utt_id for own in sets.values() for clip in own]
-    assert len(set(ids)) == len(ids) == len(clips)
-    for name, own in grid.split_clips(clips[::-1]).items():
-        assert {clip.utt_id for clip in own} == {clip.utt_id for clip in sets[name]}
+    return [f"bba{letters[k % 25]}{1 + k // 25 % 9}{'anps'[k // 225]}" for k in range(number)]
 
 
 def test_worker_skips_what_is_broken(tmp_path, grid_clip):
     root = tmp_path / "grid"
-    codes = [clip.code for clip in many("s1", 12)]
-    whole = grid_clip(root / f"s1/{codes[0]}.mpg").read_bytes()
-    for code in codes[1:]:
+    names = codes(12)
+    whole = grid_clip(root / f"s1/{names[0]}.mpg").read_bytes()
+    for code in names[1:]:
         (root / f"s1/{code}.mpg").write_bytes(whole)
-    (root / f"s1/{codes[3]}.mpg").write_bytes(b"")
-    grid_clip(root / f"s1/{codes[4]}.mpg", num_frames=40)
-    grid_prepare(str(root), str(tmp_path / "data"), dev_share=0.1, eval_share=0.2)
+    (root / f"s1/{names[3]}.mpg").write_bytes(b"")
+    grid_clip(root / f"s1/{names[4]}.mpg", num_frames=40)
+    prepare(grid, str(tmp_path / "data"), db_root=str(root), dev_share=0.1, eval_share=0.2)
     skipped = dict(line.split("\t") for line in (tmp_path / "data/skipped.tsv").read_text().splitlines())
-    assert set(skipped) == {f"s1-{codes[3]}", f"s1-{codes[4]}"}
-    assert skipped[f"s1-{codes[4]}"] == "40 frames instead of 75"
+    assert set(skipped) == {f"s1-{names[3]}", f"s1-{names[4]}"}
+    assert skipped[f"s1-{names[4]}"] == "40 frames instead of 75"
     sizes = {}
     for name in ("tr_no_dev", "dev", "eval1"):
         validate_data_dir(tmp_path / "data" / name)
@@ -141,12 +130,26 @@ def test_worker_skips_what_is_broken(tmp_path, grid_clip):
     assert video == read_scp(tmp_path / "data/dev/wav.scp")
 
 
+def test_speakers_that_nobody_has_seen(tmp_path, grid_clip):
+    clip = grid_clip(tmp_path / "clip.mpg", num_frames=2).read_bytes()
+    for spk in ("s1", "s2", "s3", "s4", "s5"):
+        for code in codes(3):
+            put(path := tmp_path / spk / f"{code}.mpg")
+            path.write_bytes(clip)
+    corpus = grid.read(tmp_path, num_frames=2, split="speaker")
+    speakers = {name: {u.spk for u in own} for name, own in corpus.sets.items()}
+    assert speakers["eval1"] == {"s1", "s2"} and len(speakers["dev"]) == 1 and len(speakers["tr_no_dev"]) == 2
+    assert not corpus.shares_speakers and sum(map(len, corpus.sets.values())) == 15
+    with pytest.raises(ValueError, match="--spk"):
+        grid.read(tmp_path, num_frames=2, split="speaker", spk="s3,s4,s5")
+
+
 def test_worker_says_what_to_do(tmp_path, grid_clip):
     with pytest.raises(ValueError, match="--db_root"):
-        grid_prepare("")
+        prepare(grid, db_root="")
     for code in CODES:
         grid_clip(tmp_path / f"s1/{code}.mpg", num_frames=2)
-    with pytest.raises(RuntimeError, match="4 of 4 clips"):
-        grid_prepare(str(tmp_path), str(tmp_path / "data"))
-    with pytest.raises(ValueError, match="min_clips"):
-        grid_prepare(str(tmp_path), str(tmp_path / "data"), num_frames=2)
+    with pytest.raises(RuntimeError, match="4 of 4 utterances"):
+        prepare(grid, str(tmp_path / "data"), db_root=str(tmp_path))
+    with pytest.raises(ValueError, match="no utterance is left"):
+        prepare(grid, str(tmp_path / "data"), db_root=str(tmp_path), num_frames=2)

@@ -1,6 +1,7 @@
 import pytest
 
 from silvertalk.data import Utterance, read_data_dir, read_scp, shard, validate_data_dir, write_data_dir, write_scp
+from silvertalk.data.kaldi import sorted_table
 
 
 def utterances():
@@ -24,9 +25,9 @@ def test_scp_takes_tabs_and_keeps_no_break_spaces(tmp_path):
     assert read_scp(tmp_path / "text") == {"a": "one two", "b": "10\u00a0km\u3000weit"}
 
 
-def test_scp_names_file_and_line_of_a_double_key(tmp_path):
+def test_scp_names_file_and_double_key(tmp_path):
     (tmp_path / "wav.scp").write_text("a 1\nb 2\na 3\n")
-    with pytest.raises(ValueError, match=r"wav.scp:3: the key 'a'"):
+    with pytest.raises(ValueError, match=r"wav.scp: the key 'a'"):
         read_scp(tmp_path / "wav.scp")
 
 
@@ -47,6 +48,39 @@ def test_segments(tmp_path):
     validate_data_dir(tmp_path)
     assert read_data_dir(tmp_path) == with_times
     assert not (tmp_path / "video.scp").exists()
+
+
+def test_table_sorted_on_disk_is_sorted_by_bytes(tmp_path):
+    keys = [f"{a}{b}{c}" for a in "bBaé" for b in "-_. z"[::-1].replace(" ", "0") for c in "1092"]
+    with sorted_table(tmp_path / "x") as add:
+        for key in keys:
+            add(key, f"a b {key}")
+    assert list(read_scp(tmp_path / "x")) == sorted(keys, key=str.encode)
+    with pytest.raises(KeyError), sorted_table(tmp_path / "x") as add:
+        add("a", 1)
+        raise KeyError
+    assert len(read_scp(tmp_path / "x")) == len(keys) and [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+def test_place_of_the_face_and_one_jobs_share(tmp_path):
+    wanted = [
+        Utterance("a-1", "a", video="/a.mp4"),
+        Utterance("a-2", "a", video="/a.mp4", face=(0.25, 0.5)),
+        Utterance("b-1", "b", video="/b.mp4"),
+    ]
+    write_data_dir(tmp_path, reversed(wanted))
+    validate_data_dir(tmp_path)
+    assert (tmp_path / "utt2face").read_text() == "a-2 0.2500 0.5000\n"
+    assert read_data_dir(tmp_path) == wanted
+    assert read_data_dir(tmp_path, 1, 2) == wanted[::2]
+
+
+def test_unsorted_tables_are_not_read(tmp_path):
+    write_data_dir(tmp_path, utterances())
+    lines = (tmp_path / "text").read_text().splitlines()
+    (tmp_path / "text").write_text("\n".join(lines[::-1]) + "\n")
+    with pytest.raises(ValueError, match="text is not sorted: 's1-a'"):
+        read_data_dir(tmp_path)
 
 
 def test_start_without_end_cannot_be_written(tmp_path):
@@ -102,9 +136,10 @@ def test_speakers_must_sort_as_their_utterances_do(tmp_path):
 
 
 @pytest.mark.parametrize("num_jobs", [1, 2, 3, 7])
-def test_shards_share_everything(num_jobs):
+@pytest.mark.parametrize("kind", [list, iter])
+def test_shards_share_everything(num_jobs, kind):
     items = list(range(10))
-    shares = [shard(items, job, num_jobs) for job in range(1, num_jobs + 1)]
+    shares = [list(shard(kind(items), job, num_jobs)) for job in range(1, num_jobs + 1)]
     assert sorted(sum(shares, [])) == items
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 

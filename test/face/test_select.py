@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from silvertalk.face import make_backend, make_selector, track_frames
+from silvertalk.face.select import nearest
 from silvertalk.media import Picture
 
 BOXES = np.array([[200.0, 0, 260, 60], [0, 0, 100, 100], [400, 10, 450, 60]])
@@ -17,6 +18,13 @@ BOXES = np.array([[200.0, 0, 260, 60], [0, 0, 100, 100], [400, 10, 450, 60]])
 def test_choices(choice, chosen):
     assert make_selector(choice)(BOXES, None) == chosen
     assert make_selector(choice)(np.zeros((0, 4)), None) is None
+
+
+@pytest.mark.parametrize(("point", "chosen"), [((0.05, 0.5), 1), ((0.55, 0.1), 0), ((1, 1), 2)])
+def test_nearest_to_a_place(point, chosen):
+    frame = np.zeros((100, 420, 3), np.uint8)
+    assert nearest(point)(BOXES, frame) == chosen
+    assert nearest(point)(np.zeros((0, 4)), frame) is None
 
 
 @pytest.mark.parametrize(

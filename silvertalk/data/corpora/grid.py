@@ -15,7 +15,6 @@ Layouts that are read (the first is Zenodo's, the second Sheffield's):
     s1/video/mpg_6000/bbaf2n.mpg    s1/align/bbaf2n.align
 """
 
-import hashlib
 import logging
 import os
 import re
@@ -25,8 +24,16 @@ from pathlib import Path
 
 import av
 
+from silvertalk.data.corpus import Corpus, hold_out_speakers, hold_out_utterances, require
+from silvertalk.data.download import fetch_zip, zenodo_files
 from silvertalk.data.kaldi import Utterance
 from silvertalk.utils import progress
+
+RECORD_URL = "https://zenodo.org/api/records/3625687"
+ALIGNMENTS = "alignments.zip"
+HINT = "--download true fetches it, egs/grid/av1/README.md says how else to get it"
+# What most papers test on, two men and two women.
+UNSEEN = ("s1", "s2", "s20", "s22")
 
 ALIGN_UNITS_PER_SECOND = 25000
 NUM_FRAMES = 75  # of every clip that is whole
@@ -54,6 +61,73 @@ CODE = (
     },  # fmt: skip
     {"a": "again", "n": "now", "p": "please", "s": "soon"},
 )
+
+
+def read(
+    db_root: str,
+    nj: int = 1,
+    spk: str = "",
+    quality: str = "normal",
+    split: str = "utterance",
+    dev_share: float = 0.05,
+    eval_share: float = 0.075,
+    min_clips: int = 10,
+    num_frames: int = NUM_FRAMES,
+) -> Corpus:
+    """Read GRID.
+
+    Args:
+        db_root: Folder that holds s1, s2, ... and, if there are any, the align files.
+        nj: Clips checked at a time.
+        spk: Speakers to take, as "s1" or "s1,s2,s20"; empty takes all.
+        quality: "normal" or "high", where a speaker has both videos.
+        split: "utterance": sentences of every speaker are held out. "speaker": eval1 has the speakers that
+            papers call unseen (s1, s2, s20, s22), dev has others; none is in two sets.
+        dev_share: Part held out for dev, of each speaker's clips or of all.
+        eval_share: Part of each speaker's clips held out for eval1.
+        min_clips: Speakers with fewer clips are only trained on, where sentences are held out.
+        num_frames: Frames of a whole clip, others are left out; 0 takes any.
+    """
+    if quality not in ("normal", "high"):
+        raise ValueError(f"--quality takes normal or high, not '{quality}'")
+    if split not in ("utterance", "speaker"):
+        raise ValueError(f"--split takes utterance or speaker, not '{split}'")
+    clips = find_clips(db_root, spk.replace(",", " ").split() or None, quality)
+    wrong = disagreeing_aligns(clips)
+    log_disagreements(wrong, clips)
+    skipped = faulty_clips(clips, num_frames, nj)
+    utterances = [to_utterance(clip) for clip in clips if clip.utt_id not in skipped]
+    if split == "speaker":
+        sets = split_unseen(utterances, dev_share)
+    else:
+        sets = hold_out_utterances(utterances, dev_share, eval_share, min_clips)
+    return Corpus(sets, skipped, shares_speakers=split == "utterance", tables={"align_mismatch.tsv": wrong})
+
+
+def split_unseen(utterances: list[Utterance], dev_share: float) -> dict[str, list[Utterance]]:
+    """Keep the usual unseen speakers for eval1, and hold out others for dev."""
+    unseen = [u for u in utterances if u.spk in UNSEEN]
+    if not unseen:
+        raise ValueError(f"--split speaker needs one of {' '.join(UNSEEN)} for eval1; --spk leaves them out")
+    return hold_out_speakers([u for u in utterances if u.spk not in UNSEEN], {"dev": dev_share}) | {"eval1": unseen}
+
+
+def download(db_root: str, spk: str = "", record_url: str = RECORD_URL) -> None:
+    """Fetch the archives of speakers, and the align files; what is there is kept.
+
+    Args:
+        db_root: Where to put them.
+        spk: Speakers, as "s1" or "s1,s2,s20"; empty fetches all.
+        record_url: The Zenodo record to download from.
+    """
+    speakers = spk.replace(",", " ").split()
+    files = zenodo_files(record_url)
+    offered = [name.removesuffix(".zip") for name in files if name[0] == "s" and name[1:-4].isdigit()]
+    for name in speakers:
+        if name not in offered:
+            raise ValueError(f"{record_url} has no speaker '{name}'; it has {' '.join(sorted(offered))}")
+    for name in ([ALIGNMENTS] if ALIGNMENTS in files else []) + [f"{spk}.zip" for spk in speakers or sorted(offered)]:
+        fetch_zip(files[name], db_root)
 
 
 @dataclass
@@ -125,9 +199,7 @@ def find_clips(
     Raises:
         FileNotFoundError: No such folder, speaker, or no recording there.
     """
-    root = Path(db_root).absolute()
-    if not root.is_dir():
-        raise FileNotFoundError(f"no folder {root}; give --db_root the folder that holds GRID's s1, s2, ...")
+    root = require(db_root, {}, HINT)
     present = sorted((p.name for p in root.iterdir() if re.fullmatch(r"s\d+", p.name)), key=lambda name: int(name[1:]))
     for name in speakers or []:
         if name not in present:
@@ -217,33 +289,6 @@ def faulty_clips(clips: list[GridClip], num_frames: int = NUM_FRAMES, nj: int = 
         return {
             c.utt_id: f for c, f in progress(zip(clips, faults, strict=True), desc="GRID clips", total=len(clips)) if f
         }
-
-
-def split_clips(
-    clips: list[GridClip], dev_share: float = 0.05, eval_share: float = 0.075, min_clips: int = 10
-) -> dict[str, list[GridClip]]:
-    """Hold out some sentences of every speaker, the same ones at every call.
-
-    Args:
-        clips: All clips.
-        dev_share: Part of each speaker's clips for dev.
-        eval_share: Part for eval1.
-        min_clips: A speaker with fewer is only trained on.
-
-    Returns:
-        Set name -> its clips.
-    """
-    sets: dict[str, list[GridClip]] = {"tr_no_dev": [], "dev": [], "eval1": []}
-    for spk in dict.fromkeys(clip.spk for clip in clips):
-        # Ordered by a hash, so that more or fewer clips at hand change the sets little.
-        own = sorted((c for c in clips if c.spk == spk), key=lambda c: hashlib.sha256(c.utt_id.encode()).digest())
-        num_eval, num_dev = (round(share * len(own)) for share in (eval_share, dev_share))
-        if len(own) < min_clips:
-            num_eval = num_dev = 0
-        sets["eval1"] += own[:num_eval]
-        sets["dev"] += own[num_eval : num_eval + num_dev]
-        sets["tr_no_dev"] += own[num_eval + num_dev :]
-    return sets
 
 
 def to_utterance(clip: GridClip) -> Utterance:

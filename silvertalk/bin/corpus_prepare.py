@@ -1,0 +1,121 @@
+"""Stage 1: data directories from a corpus as it was published.
+
+python -m silvertalk.bin.corpus_prepare CORPUS --db_root FOLDER --out data [options of the corpus' reader]
+"""
+
+import importlib
+import inspect
+import logging
+import pkgutil
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from silvertalk.data import corpora, validate_data_dir, write_data_dir
+from silvertalk.data.corpus import SETS, Corpus
+from silvertalk.utils import write_text
+from silvertalk.utils.cli import make_parser, run
+
+MAX_SKIPPED = 0.5
+
+
+def prepare(
+    reader: ModuleType, out: str = "data", download: bool = False, max_skipped: float = MAX_SKIPPED, **options
+) -> None:
+    """Write data/{tr_no_dev,dev,eval1} and skipped.tsv.
+
+    Args:
+        reader: Module of ``silvertalk.data.corpora``.
+        out: Folder for the data directories.
+        download: Fetch what is missing into db_root first, from the corpus' own site.
+        max_skipped: Largest share of unusable utterances that is no error.
+        **options: The reader's.
+    """
+    if download:
+        options["db_root"] = options["db_root"] or f"downloads/{_name(reader)}"
+        _download(reader, options)
+    wanted = inspect.signature(reader.read).parameters
+    corpus = reader.read(**{name: value for name, value in options.items() if name in wanted})
+    skipped, total = corpus.skipped, sum(map(len, corpus.sets.values())) + len(corpus.skipped)
+    for name, table in {**corpus.tables, "skipped.tsv": skipped}.items():
+        write_text(Path(out) / name, "".join(f"{key}\t{table[key]}\n" for key in sorted(table)))
+    if len(skipped) > max_skipped * total:
+        first = min(skipped)
+        raise RuntimeError(
+            f"{len(skipped)} of {total} utterances cannot be used (first: '{first}': {skipped[first]}); "
+            f"see {out}/skipped.tsv"
+        )
+    _check_sets(corpus)
+    for name in SETS:
+        write_data_dir(Path(out) / name, corpus.sets[name])
+        validate_data_dir(Path(out) / name)
+        logging.info("%s: %d utterances of %d speakers", name, len(own := corpus.sets[name]), len({u.spk for u in own}))
+    logging.info("%d left out%s", len(skipped), f", listed with reasons in {out}/skipped.tsv" if skipped else "")
+
+
+def _check_sets(corpus: Corpus) -> None:
+    """See that every set has something, and that no speaker is in two."""
+    speakers: dict[str, str] = {}
+    for name in SETS:
+        if not corpus.sets.get(name):
+            raise ValueError(f"no utterance is left for {name}; give a fuller corpus or larger shares for it")
+        for spk in {u.spk for u in corpus.sets[name]} if not corpus.shares_speakers else ():
+            if speakers.setdefault(spk, name) != name:
+                raise ValueError(f"speaker '{spk}' is in {speakers[spk]} and in {name}; correct its lists")
+
+
+def _name(reader: ModuleType) -> str:
+    return reader.__name__.rpartition(".")[2]
+
+
+def _download(reader: ModuleType, options: dict) -> None:
+    if not hasattr(reader, "download"):
+        raise ValueError(
+            f"{_name(reader)} cannot be fetched from here: its terms ask for an application; "
+            f"egs/{_name(reader)}/*/README.md says where, and what to give as --db_root"
+        )
+    wanted = inspect.signature(reader.download).parameters
+    reader.download(**{key: value for key, value in options.items() if key in wanted})
+
+
+def load_reader(name: str) -> ModuleType:
+    """Find the reader of a corpus.
+
+    Raises:
+        ValueError: There is none.
+    """
+    known = [module.name for module in pkgutil.iter_modules(corpora.__path__)]
+    if name not in known:
+        raise ValueError(f"no reader of '{name}'; there are: {' '.join(known)}")
+    return importlib.import_module(f"{corpora.__name__}.{name}")
+
+
+def get_parser(name: str):
+    """Make the command line of one corpus: the reader's options, the download's, and those of every corpus."""
+    reader = load_reader(name)
+    parser = make_parser(reader.read, description=reader.__doc__)
+    taken = set(inspect.signature(reader.read).parameters)
+    if hasattr(reader, "download"):
+        parser.add_function_arguments(reader.download, as_group=False, skip=taken)
+    parser.add_argument("--out", type=str, default="data", help="folder for the data directories")
+    parser.add_argument("--download", type=bool, nargs="?", const=True, default=False,
+                        help="fetch what is missing into db_root first")  # fmt: skip
+    parser.add_argument("--max_skipped", type=float, default=MAX_SKIPPED,
+                        help="largest share of unusable utterances that is no error")  # fmt: skip
+    return parser
+
+
+def main(cmd: list[str] | None = None) -> None:
+    """Run from the command line."""
+    name, *rest = (sys.argv[1:] if cmd is None else cmd) or ["--help"]
+    if name.startswith("-"):
+        sys.exit(__doc__)
+    try:
+        reader = load_reader(name)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    run(get_parser(name), lambda **options: prepare(reader, **options), rest)
+
+
+if __name__ == "__main__":
+    main()

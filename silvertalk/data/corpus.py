@@ -1,0 +1,194 @@
+"""What the readers of corpora share: the folder's check, utterance ids, held-out sets, the media's check."""
+
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from silvertalk.data.kaldi import Utterance
+from silvertalk.media import probe
+from silvertalk.media.audio import sound_info
+from silvertalk.utils import progress
+
+SETS = ("tr_no_dev", "dev", "eval1")
+# Korean files of AI Hub come in both; cp949 is what Windows calls EUC-KR with additions.
+ENCODINGS = ("utf-8-sig", "cp949")
+
+
+@dataclass
+class Corpus:
+    """What a reader found."""
+
+    sets: dict[str, list[Utterance]]  # set name -> its utterances, in any order
+    skipped: dict[str, str] = field(default_factory=dict)  # utterance or file -> why it cannot be used
+    shares_speakers: bool = False  # whether a speaker may be in two sets, as in a corpus of one speaker
+    tables: dict[str, dict[str, str]] = field(default_factory=dict)  # further lists to write: file name -> entries
+
+
+def require(db_root: str | os.PathLike, paths: dict[str, str], hint: str) -> Path:
+    """Check that a corpus lies where the user says.
+
+    Args:
+        db_root: The corpus' folder.
+        paths: Path or glob below it -> what is to be found there, in the order in which they are asked for.
+        hint: Where the corpus is got, for the error's end.
+
+    Returns:
+        The absolute folder.
+
+    Raises:
+        ValueError: No folder was named.
+        FileNotFoundError: The first of the paths that is not there, and what it should look like.
+    """
+    if not db_root:
+        raise ValueError(f"give --db_root the folder that holds the corpus; {hint}")
+    root = Path(db_root).absolute()
+    if not root.is_dir():
+        raise FileNotFoundError(f"no folder {root}; give --db_root the folder that holds the corpus; {hint}")
+    for path, looks_like in paths.items():
+        if not any(root.glob(path)):
+            raise FileNotFoundError(f"no {root / path}: there should be {looks_like}; {hint}")
+    return root
+
+
+def make_utt_id(spk: str, *parts: object) -> str:
+    """Make an utterance id of a speaker and what names the utterance within the speaker.
+
+    "-" joins them: it sorts before letters, digits and "_", so that utterances sorted by id are sorted by
+    speaker too, which Kaldi asks for. A speaker's id may hold a "-" only where all ids have one length.
+
+    Example:
+        ``make_utt_id("s1", "a b", 7)`` is ``"s1-a_b-7"``.
+    """
+    return "-".join(re.sub(r"[\s/]+", "_", str(part)) for part in (spk, *parts))
+
+
+def read_text(path: str | os.PathLike, encodings: Sequence[str] = ENCODINGS) -> str:
+    """Read a text file whose encoding is one of several, without a byte-order mark.
+
+    Raises:
+        ValueError: It is in none of them.
+    """
+    data = Path(path).read_bytes()
+    for encoding in encodings:
+        try:
+            return data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise ValueError(f"{path}: is not text in {' or '.join(encodings)}; get the file again")
+
+
+def _order(name: str) -> bytes:
+    """Sort key without a meaning: the same on every machine, and more or fewer names change little."""
+    return hashlib.sha256(name.encode()).digest()
+
+
+def hold_out_speakers(utterances: Iterable[Utterance], shares: dict[str, float]) -> dict[str, list[Utterance]]:
+    """Give held-out sets speakers of their own, the same ones at every call.
+
+    Args:
+        utterances: All.
+        shares: Name of a held-out set -> part of the utterances it gets, as ``{"dev": 0.05, "eval1": 0.05}``;
+            at least one speaker is taken, and no further one that would go beyond it.
+
+    Returns:
+        Set name -> its utterances; the others are in ``tr_no_dev``.
+
+    Raises:
+        ValueError: There are fewer speakers than sets.
+    """
+    utterances = list(utterances)
+    count = Counter(u.spk for u in utterances)
+    if len(count) <= len(shares):
+        raise ValueError(
+            f"{len(count)} speakers ({' '.join(sorted(count))}) cannot be split into tr_no_dev and "
+            f"{' and '.join(shares)} that share none; give a fuller corpus"
+        )
+    waiting = sorted(count, key=_order)
+    where = {}
+    for name, share in shares.items():
+        taken = 0
+        for spk in waiting[: len(count) - len(shares)]:
+            if not taken or taken + count[spk] <= share * len(utterances):
+                where[spk] = name
+                taken += count[spk]
+        waiting = [spk for spk in waiting if spk not in where]
+    sets: dict[str, list[Utterance]] = {name: [] for name in ("tr_no_dev", *shares)}
+    for utterance in utterances:
+        sets[where.get(utterance.spk, "tr_no_dev")].append(utterance)
+    return sets
+
+
+def hold_out_utterances(
+    utterances: Iterable[Utterance], dev_share: float = 0.05, eval_share: float = 0.075, min_utterances: int = 10
+) -> dict[str, list[Utterance]]:
+    """Hold out some utterances of every speaker, the same ones at every call.
+
+    Args:
+        utterances: All.
+        dev_share: Part of each speaker's utterances for dev.
+        eval_share: Part for eval1.
+        min_utterances: A speaker with fewer is only trained on.
+
+    Returns:
+        Set name -> its utterances.
+    """
+    spoken: dict[str, list[Utterance]] = {}
+    for utterance in utterances:
+        spoken.setdefault(utterance.spk, []).append(utterance)
+    sets: dict[str, list[Utterance]] = {name: [] for name in SETS}
+    for own in spoken.values():
+        own.sort(key=lambda u: _order(u.utt_id))
+        num_eval, num_dev = (round(share * len(own)) for share in (eval_share, dev_share))
+        if len(own) < min_utterances:
+            num_eval = num_dev = 0
+        sets["eval1"] += own[:num_eval]
+        sets["dev"] += own[num_eval : num_eval + num_dev]
+        sets["tr_no_dev"] += own[num_eval + num_dev :]
+    return sets
+
+
+def drop_unreadable(
+    utterances: Sequence[Utterance], nj: int = 1, skipped: dict[str, str] | None = None
+) -> list[Utterance]:
+    """Leave out utterances whose files cannot be opened, or lack picture or sound.
+
+    Only headers are read, each file's once; damage further on is met by the stages that read it all.
+
+    Args:
+        utterances: To be checked.
+        nj: Files opened at a time.
+        skipped: Gets the ids of those left out, with reasons.
+
+    Returns:
+        The others, in their order.
+    """
+    files = {(u.video, "video") for u in utterances if u.video} | {(u.wav, "sound") for u in utterances if u.wav}
+    files = sorted(files)
+    with ThreadPoolExecutor(nj) as pool:
+        found = progress(pool.map(lambda file: _fault(*file), files), desc="media", total=len(files))
+        faults = dict(zip(files, found, strict=True))
+    kept = []
+    for u in utterances:
+        fault = faults.get((u.video, "video")) or faults.get((u.wav, "sound"))
+        if fault is None:
+            kept.append(u)
+        elif skipped is not None:
+            skipped[u.utt_id] = fault
+    return kept
+
+
+def _fault(path: str, kind: str) -> str | None:
+    """Why a file has no picture, or no sound."""
+    try:
+        if kind == "sound":
+            sound_info(path)
+        elif probe(path).width == 0:
+            return f"{path}: has no picture"
+    except (RuntimeError, ValueError, OSError) as error:
+        return str(error)
+    return None
