@@ -145,7 +145,8 @@ def read_frames(
     path: str | os.PathLike, fps: float = 25.0, start: float = 0.0, end: float | None = None
 ) -> Iterator[np.ndarray]:
     """Decode a video at a constant frame rate: uint8 RGB (H, W, 3); see ``read_pictures``."""
-    return _read(path, fps, start, end, lambda frame: _upright_rgb(frame, *_orientation(path, frame)))
+    orientation = _Orientation(path)
+    return _read(path, fps, start, end, lambda frame: _upright_rgb(frame, *orientation(frame)))
 
 
 def read_pictures(
@@ -172,7 +173,8 @@ def read_pictures(
         FileNotFoundError: No such file.
         RuntimeError: No frame could be decoded.
     """
-    return _read(path, fps, start, end, lambda frame: Picture.from_frame(frame, *_orientation(path, frame)))
+    orientation = _Orientation(path)
+    return _read(path, fps, start, end, lambda frame: Picture.from_frame(frame, *orientation(frame)))
 
 
 def _read(path, fps: float, start: float, end: float | None, convert: Callable[[av.VideoFrame], Shown]):
@@ -321,11 +323,18 @@ def _quarter_turns(frame: av.VideoFrame) -> int:
     return round((getattr(frame, "rotation", 0) or 0) / 90) % 4
 
 
-def _orientation(path, frame: av.VideoFrame) -> tuple[int, bool]:
-    """What sets a frame upright: quarter turns, against the clock (0-3), and whether it is mirrored before."""
-    mirrored = _is_mirrored(path, frame)
-    # A picture turned over from left to right is, for FFmpeg, half a turn and one turned upside down.
-    return (_quarter_turns(frame) + 2 * mirrored) % 4, mirrored
+class _Orientation:
+    """What sets the frames of a file upright: quarter turns, against the clock (0-3), and whether mirrored before."""
+
+    def __init__(self, path: str | os.PathLike):
+        self._path = path
+
+    def __call__(self, frame: av.VideoFrame) -> tuple[int, bool]:
+        if not hasattr(self, "_mirrored"):
+            # Of one frame only: PyAV's side data and its frame hold each other, and stay until garbage is collected.
+            self._mirrored = _is_mirrored(self._path, frame)
+        # A picture turned over from left to right is, for FFmpeg, half a turn and one turned upside down.
+        return (_quarter_turns(frame) + 2 * self._mirrored) % 4, self._mirrored
 
 
 def _is_mirrored(path, frame: av.VideoFrame) -> bool:
