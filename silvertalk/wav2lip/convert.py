@@ -219,7 +219,7 @@ def check_inputs(img_size: int) -> tuple[np.ndarray, np.ndarray]:
     import cv2
     from skimage.data import astronaut  # NASA, public domain
 
-    # Drawn rather than computed from a sound: librosa would add 200 MB to a process that has little to spare.
+    # Drawn, because no recording of speech ships with the package.
     seconds, band = np.arange(80)[None] / 80, np.arange(80)[:, None]
     formants = ((12, 5, 3.0), (32, 10, 2.0), (54, 6, 5.0))  # mel band, how far it moves, how often a second
     peaks = sum(np.exp(-(((band - c - r * np.sin(2 * np.pi * f * seconds)) / 5) ** 2)) for c, r, f in formants)
