@@ -5,10 +5,11 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from silvertalk.data import read_scp
+from silvertalk.data import iter_scp
+from silvertalk.data.kaldi import SortedColumn, iter_sorted
 from silvertalk.tts import check_train_config, find_unknown, load_train_config, min_num_samples, read_token_list
 from silvertalk.tts.text import describe_unknown
-from silvertalk.utils import write_text
+from silvertalk.utils import atomic_path
 from silvertalk.utils.cli import make_parser, run
 
 
@@ -41,26 +42,29 @@ def filter_utterances(
     data = Path(data_dir)
     if not (data / "text").is_file():
         raise FileNotFoundError(f"no {data}/text; run stage 4")
-    texts = read_scp(data / "text")
-    reasons: dict[str, str] = {}
     checks = [_text_check(read_token_list(token_list), token_type, cleaner)]
     if train_config is not None:
         config = load_train_config(train_config)
         check_train_config(config, fs, hop_length, name=train_config)
         checks.append(_length_check(data, min_num_samples(config, hop_length), fs, hop_length))
     if spk:
-        checks.append(_speaker_check(read_scp(data / "utt2spk"), spk))
-    for utt_id, text in texts.items():
-        reason = next((found for check in checks if (found := check(utt_id, text))), None)
-        if reason:
-            reasons[utt_id] = reason
-    usable = [utt_id for utt_id in texts if utt_id not in reasons]
-    write_text(skipped, "".join(f"{utt_id}\t{reason}\n" for utt_id, reason in reasons.items()))
-    if not usable:
-        example = next(iter(reasons.items()), ("-", "there is no utterance"))
-        raise RuntimeError(f"{data}: no utterance can be used; for example {example[0]}: {example[1]}")
-    write_text(keys, "".join(f"{utt_id}\n" for utt_id in usable))
-    logging.info("%s: %d usable, %d left out", data, len(usable), len(reasons))
+        checks.append(_speaker_check(data / "utt2spk", spk))
+    usable = left_out = 0
+    example = "there is no utterance"
+    with atomic_path(keys) as new_keys, open(new_keys, "w", encoding="utf-8") as good:
+        with atomic_path(skipped) as new_skipped, open(new_skipped, "w", encoding="utf-8") as bad:
+            for utt_id, text in iter_sorted(data / "text"):
+                reason = next((found for check in checks if (found := check(utt_id, text))), None)
+                if reason is None:
+                    usable += 1
+                    good.write(f"{utt_id}\n")
+                else:
+                    left_out += 1
+                    example = f"{utt_id}: {reason}" if left_out == 1 else example
+                    bad.write(f"{utt_id}\t{reason}\n")
+        if not usable:
+            raise RuntimeError(f"{data}: no utterance can be used; for example {example}")
+    logging.info("%s: %d usable, %d left out", data, usable, left_out)
 
 
 Check = Callable[[str, str], str | None]  # (utt_id, text) -> reason to leave it out
@@ -79,10 +83,10 @@ def _text_check(tokens: list[str], token_type: str, cleaner: str) -> Check:
 
 
 def _length_check(data: Path, min_samples: int, fs: int, hop_length: int) -> Check:
-    num_samples = {utt_id: int(n) for utt_id, n in read_scp(data / "utt2num_samples").items()}
+    num_samples = SortedColumn(data / "utt2num_samples")
 
     def check(utt_id: str, text: str) -> str | None:
-        n = num_samples.get(utt_id, 0)
+        n = int(num_samples.get(utt_id) or 0)
         if n < min_samples:
             return f"{n / fs:.2f} s long; a training segment takes {min_samples / fs:.2f} s"
         if n // hop_length < len(text):
@@ -93,11 +97,12 @@ def _length_check(data: Path, min_samples: int, fs: int, hop_length: int) -> Che
     return check
 
 
-def _speaker_check(utt2spk: dict[str, str], spk: str) -> Check:
-    counts = Counter(utt2spk.values())
+def _speaker_check(path: Path, spk: str) -> Check:
+    counts = Counter(name for _, name in iter_scp(path))
     wanted = counts.most_common(1)[0][0] if spk == "main" else spk
     if wanted not in counts:
         raise ValueError(f"no utterance of speaker '{spk}'; there are: {' '.join(sorted(counts))}")
+    utt2spk = SortedColumn(path)
 
     def check(utt_id: str, text: str) -> str | None:
         found = utt2spk.get(utt_id)

@@ -20,6 +20,7 @@ from pathlib import Path
 from silvertalk.utils import atomic_path, write_text
 
 SEPARATOR = re.compile(r"[ \t]+")  # not every Unicode space: a no-break space belongs to the text
+SORT_MEMORY = "256M"  # what lies beyond goes through temporary files beside the table
 
 
 @dataclass(slots=True)
@@ -117,7 +118,7 @@ def sorted_table(path: str | os.PathLike) -> Iterator[Callable[[str, object], No
 
             yield add
         if not in_order:
-            command = ["sort", "-T", str(temporary.parent), "-o", str(temporary), str(temporary)]
+            command = ["sort", "-S", SORT_MEMORY, "-T", str(temporary.parent), "-o", str(temporary), str(temporary)]
             sorting = subprocess.run(command, env=os.environ | {"LC_ALL": "C"}, capture_output=True, text=True)
             if sorting.returncode:
                 raise OSError(f"cannot sort {path} ({sorting.stderr.strip()}); free disk space")
@@ -161,7 +162,7 @@ def iter_data_dir(data_dir: str | os.PathLike) -> Iterator[Utterance]:
     data_dir = Path(data_dir)
     if not (data_dir / "utt2spk").is_file():
         raise FileNotFoundError(f"no {data_dir}/utt2spk; run stage 1")
-    columns = {n: _Column(data_dir / n) for n in ("text", "segments", "utt2face", "wav.scp", "video.scp")}
+    columns = {n: SortedColumn(data_dir / n) for n in ("text", "segments", "utt2face", "wav.scp", "video.scp")}
     text, segments, face, wav, video = columns.values()
     if (data_dir / "segments").is_file():  # utterances share recordings, and ask for them in any order
         wav, video = (dict(_optional(data_dir / name)) for name in ("wav.scp", "video.scp"))
@@ -181,14 +182,22 @@ def read_data_dir(data_dir: str | os.PathLike, job: int = 1, num_jobs: int = 1) 
     return list(shard(iter_data_dir(data_dir), job, num_jobs))
 
 
-class _Column:
-    """A sorted table, where there is one, in which one reads on; keys are to be asked for in order."""
+class SortedColumn:
+    """A sorted table, where there is one, in which one reads on; keys are to be asked for in order.
+
+    Args:
+        path: The table.
+
+    Raises:
+        ValueError: It is not sorted; see ``iter_sorted``.
+    """
 
     def __init__(self, path: Path):
         self._lines = iter_sorted(path) if path.is_file() else iter(())
         self._now = next(self._lines, None)
 
     def get(self, key: str) -> str | None:
+        """Return a key's value, None where there is none."""
         wanted = key.encode()
         while self._now is not None and self._now[0].encode() < wanted:
             self._now = next(self._lines, None)
