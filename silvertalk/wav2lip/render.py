@@ -73,7 +73,7 @@ class Rendering:
             self.num_frames = len(track)
         else:
             track = source.track(self.num_frames)
-        wav = drive_sound(sound.wav, options.gate, options.level)
+        wav = drive_sound(sound.take_wav(), options.gate, options.level)
         return Speaker(
             source,
             track,

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -43,16 +43,26 @@ class Heard:
 
 @dataclass
 class Sound:
-    """A sound that moves lips and is heard."""
+    """A sound that moves lips and is heard, in one rendering."""
 
-    wav: np.ndarray  # float32 (T,), SAMPLING_RATE: what the networks listen to
-    heard: "Heard"
+    wav: np.ndarray | None  # float32 (T,), SAMPLING_RATE: what the networks listen to
+    heard: Heard
     name: str = "sound"
+    seconds: float = field(init=False)
 
-    @property
-    def seconds(self) -> float:
-        """Length."""
-        return len(self.wav) / SAMPLING_RATE
+    def __post_init__(self):
+        self.seconds = len(self.wav) / SAMPLING_RATE
+
+    def take_wav(self) -> np.ndarray:
+        """Hand over ``wav``, which is not held any longer: ten minutes of it are 38 MB.
+
+        Raises:
+            ValueError: It was handed over before.
+        """
+        if self.wav is None:
+            raise ValueError(f"{self.name}: has been rendered; open the sound again for another rendering")
+        wav, self.wav = self.wav, None
+        return wav
 
     @classmethod
     def from_file(cls, path: str | os.PathLike) -> "Sound":

@@ -176,6 +176,14 @@ def test_frames_without_a_face_are_passed_through(renderer, photo, tmp_path, cap
     assert "passed through" in caplog.text and "0.80-1.60 s" in caplog.text
 
 
+def test_sound_is_held_by_one_rendering_only_while_needed(renderer, face_video):
+    sound = Sound.from_array(syllables(1.2), RATE)
+    Rendering(renderer.engine, renderer.backend, face_video, {"largest": sound}, RenderOptions())
+    assert sound.wav is None and sound.seconds == pytest.approx(1.2)
+    with pytest.raises(ValueError, match="sound: has been rendered"):
+        Rendering(renderer.engine, renderer.backend, face_video, {"largest": sound}, RenderOptions())
+
+
 def test_two_faces_with_a_sound_each(photo, tmp_path):
     both = np.hstack([photo, photo])
     cv2.imwrite(str(tmp_path / "both.png"), both[..., ::-1])
