@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from silvertalk.data.kaldi import Utterance
-from silvertalk.media import probe
-from silvertalk.media.audio import sound_info
+from silvertalk.media import MediaInfo, probe
 from silvertalk.utils import progress
 
 SETS = ("tr_no_dev", "dev", "eval1")
@@ -73,13 +72,26 @@ def read_text(path: str | os.PathLike, encodings: Sequence[str] = ENCODINGS) -> 
     Raises:
         ValueError: It is in none of them.
     """
-    data = Path(path).read_bytes()
+    return decode_text(Path(path).read_bytes(), path, encodings)
+
+
+def decode_text(data: bytes, name: object, encodings: Sequence[str] = ENCODINGS) -> str:
+    """Decode what ``read_text`` reads, where it does not lie in a file of its own.
+
+    Args:
+        data: The bytes.
+        name: What the error calls them.
+        encodings: Tried in this order.
+
+    Raises:
+        ValueError: It is in none of them.
+    """
     for encoding in encodings:
         try:
             return data.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise ValueError(f"{path}: is not text in {' or '.join(encodings)}; get the file again")
+    raise ValueError(f"{name}: is not text in {' or '.join(encodings)}; get the file again")
 
 
 def _order(name: str) -> bytes:
@@ -152,12 +164,36 @@ def hold_out_utterances(
     return sets
 
 
+def look_at_all(paths: Iterable[str], nj: int = 1) -> dict[str, MediaInfo | str]:
+    """Read the headers of media files or folders of pictures, each once.
+
+    Damage behind the header is met by the stages that read it all.
+
+    Args:
+        paths: The files; one named twice is opened once.
+        nj: Files opened at a time.
+
+    Returns:
+        Path -> what it says about itself, or why it cannot be opened.
+    """
+    paths = sorted(set(paths))
+    with ThreadPoolExecutor(nj) as pool:
+        found = progress(pool.map(look_at, paths), desc="media", total=len(paths))
+        return dict(zip(paths, found, strict=True))
+
+
+def look_at(path: str) -> MediaInfo | str:
+    """Read the header of one file; see ``look_at_all``."""
+    try:
+        return probe(path)
+    except (RuntimeError, ValueError, OSError) as error:
+        return str(error)
+
+
 def drop_unreadable(
     utterances: Sequence[Utterance], nj: int = 1, skipped: dict[str, str] | None = None
 ) -> list[Utterance]:
-    """Leave out utterances whose files cannot be opened, or lack picture or sound.
-
-    Only headers are read, each file's once; damage further on is met by the stages that read it all.
+    """Leave out utterances whose files cannot be opened, or lack picture or sound; see ``look_at_all``.
 
     Args:
         utterances: To be checked.
@@ -167,14 +203,10 @@ def drop_unreadable(
     Returns:
         The others, in their order.
     """
-    files = {(u.video, "video") for u in utterances if u.video} | {(u.wav, "sound") for u in utterances if u.wav}
-    files = sorted(files)
-    with ThreadPoolExecutor(nj) as pool:
-        found = progress(pool.map(lambda file: _fault(*file), files), desc="media", total=len(files))
-        faults = dict(zip(files, found, strict=True))
+    found = look_at_all((path for u in utterances for path in (u.video, u.wav) if path), nj)
     kept = []
     for u in utterances:
-        fault = faults.get((u.video, "video")) or faults.get((u.wav, "sound"))
+        fault = _fault(u, found)
         if fault is None:
             kept.append(u)
         elif skipped is not None:
@@ -182,13 +214,11 @@ def drop_unreadable(
     return kept
 
 
-def _fault(path: str, kind: str) -> str | None:
-    """Why a file has no picture, or no sound."""
-    try:
-        if kind == "sound":
-            sound_info(path)
-        elif probe(path).width == 0:
-            return f"{path}: has no picture"
-    except (RuntimeError, ValueError, OSError) as error:
-        return str(error)
+def _fault(u: Utterance, found: dict[str, MediaInfo | str]) -> str | None:
+    """Why an utterance has no picture, or no sound."""
+    for path, lacks in ((u.video, "width"), (u.wav, "has_audio")):
+        if path and isinstance(found[path], str):
+            return found[path]
+        if path and not getattr(found[path], lacks):
+            return f"{path}: has no {'picture' if lacks == 'width' else 'sound'}"
     return None

@@ -1,7 +1,8 @@
-"""Fetch published archives: resumed where they stopped, checked against the publisher's hashes."""
+"""Fetch published archives and lists: resumed where they stopped, checked against the publisher's hashes."""
 
 import hashlib
 import http.client
+import itertools
 import json
 import logging
 import os
@@ -10,14 +11,18 @@ import time
 import urllib.error
 import urllib.request
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from silvertalk.utils import progress, write_text
+from silvertalk.utils import atomic_path, progress, write_text
 
 BLOCK = 1 << 20  # bytes
 TIMEOUT = 60  # seconds without an answer
 TRIES = 5
+
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -74,22 +79,56 @@ def download(remote: RemoteFile, path: str | os.PathLike, pause: float = 5.0) ->
     path = Path(path)
     part = path.with_name(path.name + ".part")
     path.parent.mkdir(parents=True, exist_ok=True)
-    for attempt in range(1, TRIES + 1):
-        try:
-            _continue(remote, part)
-            break
-        except (OSError, http.client.HTTPException) as error:
-            if isinstance(error, urllib.error.HTTPError) and 400 <= error.code < 500 or attempt == TRIES:
-                raise RuntimeError(
-                    f"{remote.url}: {error}; run again to continue behind {_size(part)} bytes"
-                ) from error
-            logging.warning("%s: %s; try %d of %d", remote.url, error, attempt + 1, TRIES)
-            time.sleep(pause)
+    _persist(
+        remote.url,
+        lambda: _continue(remote, part),
+        pause,
+        lambda: f"run again to continue behind {_size(part)} bytes",
+    )
     found = md5_of(part)
     if found != remote.md5:
         part.unlink()
         raise RuntimeError(f"{remote.url}: the md5 is {found}, the site says {remote.md5}; it was removed, run again")
     os.replace(part, path)
+
+
+def fetch_list(url: str, path: str | os.PathLike, pause: float = 5.0) -> None:
+    """Fetch a small text file, of which no hash is known; what is there is kept.
+
+    Args:
+        url: Where it is.
+        path: Where to put it. It appears only whole.
+        pause: Seconds to wait before each further try.
+
+    Raises:
+        RuntimeError: The site does not have it, does not answer, or sends a web page instead.
+    """
+    if Path(path).is_file():
+        return
+    data = _persist(url, lambda: _read(url), pause, lambda: "check the address and the network, and run again")
+    if not data.strip() or data.lstrip().startswith(b"<"):
+        raise RuntimeError(
+            f"{url}: the answer is {'a web page' if data.strip() else 'empty'}, no list; check the address"
+        )
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def _read(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=TIMEOUT) as reply:
+        return reply.read()
+
+
+def _persist(url: str, step: Callable[[], Result], pause: float, advice: Callable[[], str]) -> Result:
+    """Try again what failed, unless the site says that it always will."""
+    for attempt in itertools.count(1):
+        try:
+            return step()
+        except (OSError, http.client.HTTPException) as error:
+            if isinstance(error, urllib.error.HTTPError) and 400 <= error.code < 500 or attempt == TRIES:
+                raise RuntimeError(f"{url}: {error}; {advice()}") from error
+            logging.warning("%s: %s; try %d of %d", url, error, attempt + 1, TRIES)
+        time.sleep(pause)
 
 
 def _size(path: Path) -> int:

@@ -61,7 +61,7 @@ class MediaInfo:
 def _open(path: str | os.PathLike) -> av.container.InputContainer:
     """Open a file or say in one sentence why not."""
     if not Path(path).is_file():
-        raise FileNotFoundError(f"no video file {path}")
+        raise FileNotFoundError(f"no file {path}")
     try:
         return av.open(str(path), metadata_errors="ignore")
     except (av.FFmpegError, ValueError) as error:

@@ -11,7 +11,7 @@ import pytest
 from silvertalk.bin.corpus_prepare import prepare
 from silvertalk.data import read_data_dir
 from silvertalk.data.corpora import grid
-from silvertalk.data.download import RemoteFile, download, fetch_zip, md5_of, zenodo_files
+from silvertalk.data.download import RemoteFile, download, fetch_list, fetch_zip, md5_of, zenodo_files
 
 
 class RangeHandler(http.server.SimpleHTTPRequestHandler):
@@ -159,3 +159,21 @@ def test_grid_is_downloaded_and_prepared(site, tmp_path, grid_clip):
     assert {path for path, _ in site.requests} == {"/record", "/alignments.zip", "/s1.zip"}
     assert len(read_data_dir(tmp_path / "data/tr_no_dev")) == 10
     assert (root / "alignments/s1/bbaf2n.align").is_file() and not (root / "s2").exists()
+
+
+def test_lists_are_fetched_once_and_are_no_web_pages(site, tmp_path, caplog):
+    offer(site, "a.txt", b"Radio1 http://x\n")
+    for _ in range(2):
+        fetch_list(f"{site.url}/a.txt", tmp_path / "lists/a.txt", pause=0)
+    assert (tmp_path / "lists/a.txt").read_text() == "Radio1 http://x\n" and len(site.requests) == 1
+    for name, data, message in (("b", b" <html>", "a web page"), ("c", b"\n", "empty"), ("d", None, "404")):
+        if data is not None:
+            offer(site, name, data)
+        with pytest.raises(RuntimeError, match=message):
+            fetch_list(f"{site.url}/{name}", tmp_path / "lists" / name, pause=0)
+    assert "try 2 of" not in caplog.text  # what will always fail fails at once
+    offer(site, "e", DATA)
+    site.break_after = 40000
+    with pytest.raises(RuntimeError, match="run again"):
+        fetch_list(f"{site.url}/e", tmp_path / "lists/e", pause=0)
+    assert [path.name for path in (tmp_path / "lists").iterdir()] == ["a.txt"]

@@ -91,11 +91,12 @@ def write_sound(talking) -> Callable[..., Path]:
 def run_recipe(tmp_path) -> Callable[..., subprocess.CompletedProcess]:
     """Run stages of a recipe in ``tmp_path/work``: ``run_recipe("lrs2/av1", "--db_root", root)``.
 
-    Stages 1 to 4 unless the options say otherwise; the result's ``stdout`` holds everything it said.
+    Stages 1 to 4 in one job unless the options say otherwise, because each job costs a second. The result's
+    ``stdout`` holds everything it said.
     """
 
     def run(recipe: str, *options) -> subprocess.CompletedProcess:
-        command = [ROOT / "egs" / recipe / "run.sh", "--workdir", tmp_path / "work", "--stop_stage", 4, "--nj", 2]
+        command = [ROOT / "egs" / recipe / "run.sh", "--workdir", tmp_path / "work", "--stop_stage", 4, "--nj", 1]
         return subprocess.run(
             [str(part) for part in (*command, *options)],
             env=os.environ | {"SILVERTALK_PYTHON": sys.executable},

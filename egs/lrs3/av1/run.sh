@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# LRS3: 30 hours of sentences (and 407 more of longer clips) from TED talks, audio and video.
+#   egs/lrs3/av1/run.sh --db_root /where/lrs3/is --tts_exp /another/voice [options of the root run.sh]
+# Each speaker says little: the voice comes from another recipe, see README.md.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "${here}/../../.." && pwd)
+# Clips of many talks, each with an offset of its own. The cleaner writes every text in capital letters.
+exec "${root}/run.sh" \
+    --workdir "${here}" \
+    --corpus lrs3 \
+    --local_data "${here}/local/data.sh" \
+    --sync_group utt \
+    --cleaner tacotron \
+    --syncnet_config "${root}/conf/train_syncnet.yaml" \
+    --wav2lip_config "${root}/conf/train_wav2lip.yaml" \
+    "$@"
