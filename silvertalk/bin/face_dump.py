@@ -6,7 +6,13 @@ from silvertalk.utils.cli import make_parser, run
 
 
 def face_dump(
-    data_dir: str, out_dir: str, face_backend: str = "auto", face_size: int = 256, job: int = 1, num_jobs: int = 1
+    data_dir: str,
+    out_dir: str,
+    face_backend: str = "auto",
+    face_size: int = 256,
+    face_input: str = "video",
+    job: int = 1,
+    num_jobs: int = 1,
 ) -> None:
     """Dump the faces of a data directory.
 
@@ -15,10 +21,11 @@ def face_dump(
         out_dir: Dump folder, e.g. dump/face/org/dev.
         face_backend: auto, dlib or face_alignment.
         face_size: Side of the stored face pictures (pixels).
+        face_input: video (the face is looked for), or mouth (the pictures show a mouth and nothing else).
         job: Number of this job, 1..num_jobs.
         num_jobs: Number of jobs.
     """
-    dump_faces(read_data_dir(data_dir, job, num_jobs), out_dir, job, face_backend, face_size)
+    dump_faces(read_data_dir(data_dir, job, num_jobs), out_dir, job, face_backend, face_size, face_input)
 
 
 def get_parser():

@@ -4,6 +4,9 @@ Before there is a sync expert, the offset is where mouth opening and sound
 energy correlate most. One clip of three seconds gives that within two or three
 frames; the curves of all clips of one speaker, recorded by one setup, are
 averaged, which gives it to the frame.
+
+Pictures of mouths (stage 3's ``face_input`` mouth) have no landmarks: there
+the sound stays where it is, and only the length is judged.
 """
 
 import os
@@ -30,6 +33,7 @@ class SyncLimits:
     """What is dropped."""
 
     min_frames: int = 20  # shorter utterances have too few windows
+    min_mouth_frames: int = 10  # the same where stage 3 had pictures of mouths: single words, two windows at least
     max_frames: int = 1500  # 60 s
     min_detected: float = 0.5  # share of frames in which the face was found
     min_correlation: float = 0.0  # of mouth opening and sound after the correction; lower counts as out of sync
@@ -70,6 +74,8 @@ def sync_filter(
     if group not in ("spk", "utt", "none"):
         raise ValueError(f"sync_group '{group}' is none of spk, utt, none")
     org_dir, out_dir = Path(org_dir), Path(out_dir)
+    if not (org_dir / "landmarks.scp").is_file():
+        return _filter_mouths(org_dir, out_dir, limits)
     utt2spk = read_scp(org_dir / "utt2spk")
     curves = _lag_curves(org_dir)
     grouped = defaultdict(list)
@@ -85,6 +91,15 @@ def sync_filter(
     replaced["utt2offset"] = utt2offset
     replaced["utt2sync"] = {utt_id: f"{value:.3f}" for utt_id, value in correlation.items()}
     subset_data_dir(org_dir, out_dir, dropped, replaced)
+    return dropped
+
+
+def _filter_mouths(org_dir: Path, out_dir: Path, limits: SyncLimits) -> dict[str, str]:
+    """Copy a dump without landmarks, less what is too short or too long."""
+    frames = {utt_id: int(count) for utt_id, count in read_scp(org_dir / "utt2num_frames").items()}
+    faults = {utt_id: _wrong_length(count, limits.min_mouth_frames, limits) for utt_id, count in frames.items()}
+    dropped = {utt_id: fault for utt_id, fault in faults.items() if fault}
+    subset_data_dir(org_dir, out_dir, dropped, {"utt2offset": dict.fromkeys(frames, 0)})
     return dropped
 
 
@@ -104,15 +119,22 @@ def _unusable(org_dir: Path, correlation: dict[str, float], limits: SyncLimits) 
     dropped = {}
     for utt_id, value in correlation.items():
         count, share = int(frames[utt_id]), float(detected[utt_id])
-        if count < limits.min_frames:
-            dropped[utt_id] = f"{count} frames, fewer than {limits.min_frames}"
-        elif count > limits.max_frames:
-            dropped[utt_id] = f"{count} frames, more than {limits.max_frames}"
+        if fault := _wrong_length(count, limits.min_frames, limits):
+            dropped[utt_id] = fault
         elif share < limits.min_detected:
             dropped[utt_id] = f"face found in {share:.0%} of the frames, less than {limits.min_detected:.0%}"
         elif value < limits.min_correlation:
             dropped[utt_id] = f"out of sync: mouth and sound correlate {value:.2f}, less than {limits.min_correlation}"
     return dropped
+
+
+def _wrong_length(num_frames: int, min_frames: int, limits: SyncLimits) -> str | None:
+    """Why a number of frames is too small or too large."""
+    if num_frames < min_frames:
+        return f"{num_frames} frames, fewer than {min_frames}"
+    if num_frames > limits.max_frames:
+        return f"{num_frames} frames, more than {limits.max_frames}"
+    return None
 
 
 def _shift_sound(org_dir: Path, out_dir: Path, utt2offset: dict[str, int]) -> dict[str, dict[str, object]]:

@@ -14,31 +14,38 @@ from silvertalk.data.face_clips import FaceClip
 from silvertalk.wav2lip.windows import MEL_STEP_SIZE, SYNCNET_T, mask_lower_half, mel_start
 
 # Two windows of one clip (the right and a wrong one) that do not overlap.
-MIN_CLIP_FRAMES = 3 * SYNCNET_T
+MIN_CLIP_FRAMES = 2 * SYNCNET_T
 FPS = 25
 
 
 class EpochSampler(Sampler):
     """Indices that continue from epoch to epoch instead of starting again.
 
+    Of several processes each takes its share, so that their batches together
+    are what one process would take with a batch as large as theirs together.
+
     Args:
-        samples_per_epoch: Length of an epoch.
+        samples_per_epoch: Length of an epoch, of this process.
+        repeats: Every epoch has the indices of the first, as validation needs.
     """
 
-    def __init__(self, samples_per_epoch: int):
-        self.samples_per_epoch = samples_per_epoch
+    def __init__(self, samples_per_epoch: int, repeats: bool = False):
+        self.samples_per_epoch, self.repeats = samples_per_epoch, repeats
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch."""
-        self.epoch = epoch
+        """Called by Lightning before each epoch, of validation too."""
+        self.epoch = 0 if self.repeats else epoch
 
     def __len__(self) -> int:
         return self.samples_per_epoch
 
     def __iter__(self) -> Iterator[int]:
+        rank, processes = 0, 1
+        if torch.distributed.is_initialized():
+            rank, processes = torch.distributed.get_rank(), torch.distributed.get_world_size()
         first = self.epoch * self.samples_per_epoch
-        return iter(range(first, first + self.samples_per_epoch))
+        return iter(range(first * processes + rank, (first + self.samples_per_epoch) * processes, processes))
 
 
 class _WindowDataset(Dataset):
@@ -55,7 +62,9 @@ class _WindowDataset(Dataset):
         rng = np.random.default_rng((self.seed, index))
         clip = self.clips[rng.integers(len(self.clips))]
         last = clip.num_frames - SYNCNET_T
-        first = int(rng.integers(last + 1))
+        # Not in the middle of a short clip, where no room is left for another.
+        firsts = [n for n in range(last + 1) if n >= SYNCNET_T or n + SYNCNET_T <= last]
+        first = firsts[rng.integers(len(firsts))]
         others = [n for n in range(last + 1) if abs(n - first) >= SYNCNET_T]
         return rng, clip, first, int(rng.choice(others))
 
