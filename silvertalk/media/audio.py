@@ -15,6 +15,10 @@ import soxr
 
 from silvertalk.utils import atomic_path
 
+# Containers with an index or an even rate, whose stamps hold after a leap; others are decoded from the beginning.
+SEEKABLE = {"mov", "mp4", "matroska", "webm", "wav", "flac"}
+SEEK_FROM, SEEK_LEAD = 5.0, 1.0  # seconds; codecs need some packets before the first right sample
+
 
 def read_audio(
     path: str | os.PathLike, sampling_rate: int | None = None, start: float = 0.0, end: float | None = None
@@ -125,15 +129,32 @@ def _read_pieces(path, sampling_rate, start, end, channels, block) -> Iterator[n
     with _opened(path) as (container, stream):
         rate = stream.codec_context.sample_rate
         line = _TimeLine(rate, channels, _video_origin(container), max(1, round(block * rate)))
+        begin = _seek(container, stream, line, start)
+        first, last = (None if time is None else max(0, round(time * rate)) - begin for time in (start, end))
         try:
             pieces = _decode(path, container, stream, line)
-            pieces = _span(pieces, max(0, round(start * rate)), None if end is None else max(0, round(end * rate)))
+            pieces = _span(pieces, first, last)
             if sampling_rate and sampling_rate != rate:
                 pieces = _resample(pieces, rate, sampling_rate, channels)
             yield from pieces
         finally:
             if line.damaged:
                 logging.warning("%s: %d damaged sound packets, replaced by silence", path, line.damaged)
+
+
+def _seek(container, stream, line: "_TimeLine", start: float) -> int:
+    """Go to shortly before a time (seconds): the sample at which the time line begins then, 0 where one cannot go.
+
+    Without it the sentences of an hour's recording would cost an hour of decoding each.
+    """
+    if start < SEEK_FROM or not SEEKABLE & set(container.format.name.split(",")) or stream.start_time is None:
+        return 0
+    if line.origin is None:
+        line.origin = float(stream.start_time * stream.time_base)
+    begin = round((start - SEEK_LEAD) * line.rate)
+    container.seek(round((line.origin + start - SEEK_LEAD) * av.time_base))
+    line.begin_at(begin)
+    return begin
 
 
 def _decode(path: str | os.PathLike, container, stream, line: "_TimeLine") -> Iterator[np.ndarray]:
@@ -219,6 +240,10 @@ class _TimeLine:
         self.length = 0  # behind the last sample
         self.end = 0  # where the container says that the sound ends (sample)
         self.damaged = 0  # packets
+
+    def begin_at(self, sample: int) -> None:
+        """Leave out what precedes a sample; to be called before anything is added."""
+        self.given = self.position = sample
 
     def _at(self, time: float) -> int:
         if self.origin is None:
