@@ -195,8 +195,12 @@ def test_late_part_is_what_the_whole_has_there(tmp_path, make_media, suffix, sta
     part, _ = read_audio(path, None, start, end)
     wanted = whole[round(start * rate) : None if end is None else round(end * rate)]
     assert len(part) == len(wanted)
-    # AAC draws some noise anew at every decoding; a shift by one sample would give 2 % of the loudness.
-    assert not len(wanted) or np.sqrt(np.mean((part - wanted) ** 2)) < 0.01 * np.sqrt(np.mean(wanted**2))
+    # AAC draws some noise anew at every decoding; a shift by one sample would give 2 % of the loudness. The stamps
+    # of Matroska are rounded to a millisecond, so there the part may lie half of one away.
+    shifts = range(-23, 24) if suffix == ".mkv" else [0]
+    middle = slice(23, max(23, len(part) - 23))
+    errors = [np.sqrt(np.mean((part[middle] - np.roll(wanted, k)[middle]) ** 2)) for k in shifts if len(part)]
+    assert not errors or min(errors) < 0.01 * np.sqrt(np.mean(wanted**2))
 
 
 def test_late_part_costs_no_more_than_an_early_one(tmp_path, monkeypatch):
