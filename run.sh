@@ -19,8 +19,9 @@ stage=1                     # first stage
 stop_stage=17               # last stage
 overwrite=false             # true: remove what the asked stages made before and do them again
 continue_changed=false      # true: let a stage go on although its options changed (to train longer)
-nj=$(nproc)                 # jobs at a time
-ngpu=0                      # GPUs for training; 0 trains on the CPU
+nj=$(nproc)                 # jobs at a time; on a cluster give it
+ngpu=0                      # GPUs for training, of each machine; 0 trains on the CPU
+num_nodes=1                 # machines for training; more than one needs a Slurm backend in cmd.sh
 
 # -- Where
 workdir=${root}             # data/, dump/ and exp/ are made here, unless they are named below
@@ -42,6 +43,7 @@ fs=16000                    # sampling rate of the voice, Hz
 n_fft=1024                  # points
 hop_length=256              # points
 audio_format=flac           # flac or wav
+face_input=video            # video, or mouth: the pictures show mouths only, which serve the expert (1-4, 9)
 face_backend=auto           # auto, face_alignment or dlib
 face_size=96                # side of the stored face, pixels
 sync_group=spk              # one audio-video offset per spk, per utt (long or mixed recordings), or none
@@ -63,7 +65,7 @@ wav2lip_train_args=         # more options for its training
 wav2lip_exp=                # its folder [from wav2lip_config]; one outside expdir is used as it is
 
 # -- The result
-say_text="good morning zoe please call the doctor"  # what the face says in the end
+say_text="good morning zoe please call the doctor"  # what the face says in the end; empty: a test sentence
 say_face=                   # photo or video of the face that says it [the first of eval1]
 grammar=                    # JSGF file that the sentences follow: stage 16 counts understood words [mini has one]
 
@@ -79,8 +81,11 @@ absolute_paths workdir datadir dumpdir expdir db_root local_data say_face \
 [ "${stage}" -le "${stop_stage}" ] || die "--stage ${stage} lies after --stop_stage ${stop_stage}"
 [ "${nj}" -ge 1 ] || die "--nj ${nj}: at least one job is needed"
 [ "${ngpu}" -ge 0 ] || die "--ngpu ${ngpu}: give 0 to train on the CPU"
+[ "${num_nodes}" -ge 1 ] || die "--num_nodes ${num_nodes}: at least one machine is needed"
 [[ ${audio_format} =~ ^(flac|wav)$ ]] || die "--audio_format takes flac or wav, not '${audio_format}'"
 [[ ${token_type} =~ ^(char|phn)$ ]] || die "--token_type takes char or phn, not '${token_type}'"
+[[ ${face_input} =~ ^(video|mouth)$ ]] || die "--face_input takes video or mouth, not '${face_input}'"
+[ "${face_input}" = video ] || [ "${stop_stage}" -le 9 ] || die "--face_input mouth serves the expert only: add --stop_stage 9"
 [[ ${face_backend} =~ ^(auto|face_alignment|dlib)$ ]] || die "--face_backend takes auto, face_alignment or dlib"
 
 "${root}/tools/setup_env.sh"
@@ -88,6 +93,8 @@ absolute_paths workdir datadir dumpdir expdir db_root local_data say_face \
 . "${root}/path.sh"
 # shellcheck source=cmd.sh
 . "${root}/cmd.sh"
+[[ ${num_nodes} -eq 1 || ${cuda_cmd} == *slurm* ]] \
+    || die "--num_nodes ${num_nodes}: more than one machine needs Slurm: set SILVERTALK_CMD_BACKEND=slurm; see docs/CLUSTER.md"
 # shellcheck source=local/stages.sh
 . "${root}/local/stages.sh"
 # shellcheck source=local/tts.sh
@@ -125,11 +132,11 @@ fi
 
 face_marker=${dumpdir}/face/org/.done
 if "${has_video}" && stage_begin 3 "${datadir} -> ${dumpdir}/face/org" marker="${face_marker}" \
-        reads=1:"${data_marker}" options="face_backend face_size" output="${dumpdir}/face/org"; then
+        reads=1:"${data_marker}" options="face_input face_backend face_size" output="${dumpdir}/face/org"; then
     for set in ${sets}; do
         need "${datadir}/${set}/video.scp" 1
         run_sharded face_dump "${datadir}/${set}" "${dumpdir}/face/org/${set}" \
-            --face_size "${face_size}" --face_backend "${face_backend}"
+            --face_input "${face_input}" --face_size "${face_size}" --face_backend "${face_backend}"
         log "faces by $(sed -n 's/.*face backend: //p' "${dumpdir}/face/org/${set}/log/face_dump.1.log")"
     done
     stage_end
@@ -184,9 +191,10 @@ if "${has_video}" && "${trains_expert}" && stage_begin 9 "${dumpdir}/face -> ${s
         options="syncnet_train_args" output="${syncnet_exp}"; then
     need "${dumpdir}/face/tr_no_dev/video.scp" 4
     # shellcheck disable=SC2086
-    ${cuda_cmd} --gpu "${ngpu}" "${syncnet_exp}/log/train.log" \
+    train_job "$((ngpu > 1 ? ngpu : 1))" "${syncnet_exp}/log/train.log" \
         "${python}" -m silvertalk.bin.syncnet_train --config "${syncnet_config}" --train_dir "${dumpdir}/face/tr_no_dev" \
-        --valid_dir "${dumpdir}/face/dev" --exp_dir "${syncnet_exp}" --trainer.ngpu "${ngpu}" ${syncnet_train_args}
+        --valid_dir "${dumpdir}/face/dev" --exp_dir "${syncnet_exp}" --trainer.ngpu "${ngpu}" --trainer.num_nodes "${num_nodes}" \
+        ${syncnet_train_args}
     stage_end
 fi
 
@@ -196,10 +204,10 @@ if "${has_video}" && "${trains_face}" && stage_begin 10 "${dumpdir}/face, ${sync
         options="wav2lip_train_args" output="${wav2lip_exp}"; then
     need "${syncnet_exp}/config.yaml" 9
     # shellcheck disable=SC2086
-    ${cuda_cmd} --gpu "${ngpu}" "${wav2lip_exp}/log/train.log" \
+    train_job "$((ngpu > 1 ? ngpu : 1))" "${wav2lip_exp}/log/train.log" \
         "${python}" -m silvertalk.bin.wav2lip_train --config "${wav2lip_config}" --train_dir "${dumpdir}/face/tr_no_dev" \
         --valid_dir "${dumpdir}/face/dev" --syncnet_exp "${syncnet_exp}" --exp_dir "${wav2lip_exp}" \
-        --trainer.ngpu "${ngpu}" ${wav2lip_train_args}
+        --trainer.ngpu "${ngpu}" --trainer.num_nodes "${num_nodes}" ${wav2lip_train_args}
     stage_end
 fi
 
@@ -215,7 +223,7 @@ if "${has_video}" && stage_begin 15 "${tts_exp}, ${wav2lip_exp} -> ${video_dir}"
 fi
 
 # One sentence typed by the user; another sentence is no reason to decode the sets again.
-if "${has_voice}" && "${has_video}" && stage_begin 15 "\"${say_text}\" -> ${say_dir}/say.mp4" marker="${say_dir}/.done" \
+if "${has_voice}" && "${has_video}" && stage_begin 15 "\"${say_text:-a test sentence}\" -> ${say_dir}/say.mp4" marker="${say_dir}/.done" \
         reads=7:"${tts_marker}" reads=10:"${wav2lip_marker}" options="say_text say_face" changed=redo \
         output="${say_dir}/say.mp4"; then
     say_sentence

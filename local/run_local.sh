@@ -7,6 +7,7 @@
 #   --max-jobs-run M   at most M jobs at a time (default: cores / threads)
 #   --num-threads T    cores that a job may use; sets OMP_NUM_THREADS and MKL_NUM_THREADS
 #   --gpu G            GPUs a job uses; with 0 it sees none
+#   --num-nodes N      only 1 here
 #   --mem SIZE, --time T, --config FILE, -*   for cluster backends; ignored here
 set -euo pipefail
 
@@ -18,6 +19,7 @@ cores=$(nproc 2>/dev/null || echo 1)
 max_jobs=
 threads=
 gpus=
+nodes=
 job_name=
 first=1
 last=1
@@ -27,6 +29,7 @@ while [ $# -gt 0 ]; do
         --max-jobs-run | --max_jobs_run) max_jobs=${2:-}; shift 2 || usage "$1 needs a value" ;;
         --num-threads | --num_threads) threads=${2:-}; shift 2 || usage "$1 needs a value" ;;
         --gpu) gpus=${2:-}; shift 2 || usage "$1 needs a value" ;;
+        --num-nodes | --num_nodes) nodes=${2:-}; shift 2 || usage "$1 needs a value" ;;
         -*) shift 2 || usage "$1 needs a value" ;;
         [A-Za-z_]*=*)
             [[ $1 =~ ^([A-Za-z_]+)=([0-9]+)(:([0-9]+))?$ ]] || usage "'$1' is not of the form JOB=1:N"
@@ -40,9 +43,10 @@ while [ $# -gt 0 ]; do
     esac
 done
 [ $# -ge 2 ] || usage "a log file and a command are needed"
-for value in "${max_jobs:-1}" "${threads:-1}" "${gpus:-0}"; do
+for value in "${max_jobs:-1}" "${threads:-1}" "${gpus:-0}" "${nodes:-1}"; do
     is_count "${value}" || usage "'${value}' is not a number"
 done
+[ "${nodes:-1}" -le 1 ] || usage "--num-nodes ${nodes}: this is one machine; choose a cluster in cmd.sh"
 
 if [ -n "${threads}" ] && [ "${threads}" -gt 0 ]; then
     export OMP_NUM_THREADS=${threads} MKL_NUM_THREADS=${threads}

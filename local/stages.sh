@@ -53,6 +53,9 @@ find_modalities() {
     if ! has_table text; then
         has_text=false
         log "${corpus} has no transcripts: stages 5 to 8 are left out"
+    elif [ "${face_input}" = mouth ]; then
+        has_text=false
+        log "${corpus} serves the expert only: stages 5 to 8 are left out"
     fi
     has_voice=${has_text}
     if [ "${trains_voice}" = false ]; then
@@ -119,6 +122,18 @@ filter_set() {
     fi
 }
 
+# train_job TASKS LOG COMMAND...: a training on the GPUs of --num_nodes machines, by TASKS processes on each. Elsewhere
+# than on Slurm a training starts the processes of its one machine itself.
+train_job() {
+    local tasks=$1 log_file=$2 nodes=() launcher=()
+    shift 2
+    if [[ ${cuda_cmd} == *slurm* && $((num_nodes * tasks)) -gt 1 ]]; then
+        nodes=(--num-nodes "${num_nodes}")
+        launcher=("${SILVERTALK_ROOT}/local/on_nodes.sh" "${tasks}")
+    fi
+    ${cuda_cmd} --gpu "${ngpu}" "${nodes[@]}" "${log_file}" "${launcher[@]}" "$@"
+}
+
 # device: where networks run that only speak or render.
 device() { if [ "${ngpu}" -gt 0 ]; then echo cuda; else echo cpu; fi; }
 
@@ -132,7 +147,7 @@ decode_videos() {
         voice=(--wav_scp "${tts_decode_dir}/${set}/wav/wav.scp")
     fi
     jobs=$(jobs_for "${face}/utt2spk") || exit 1
-    ${cuda_cmd} --gpu "${ngpu}" --max-jobs-run "${nj}" --num-threads 1 JOB=1:"${jobs}" "${out}/log/lipsync_decode.JOB.log" \
+    ${cuda_cmd} --gpu "$((ngpu > 0))" --max-jobs-run "${nj}" --num-threads 1 JOB=1:"${jobs}" "${out}/log/lipsync_decode.JOB.log" \
         "${python}" -m silvertalk.bin.lipsync_decode --face_dir "${face}" --wav2lip_exp "${wav2lip_exp}" \
         --out_dir "${out}" "${voice[@]}" --face_backend "${face_backend}" --device "$(device)" \
         --job JOB --num_jobs "${jobs}"
@@ -155,9 +170,15 @@ list_videos() {
     mv "$1/videos.tsv.new" "$1/videos.tsv"
 }
 
-# say_sentence: the sentence of --say_text, said by the first face of the test set.
+# say_sentence: the sentence of --say_text (or the first that the voice has said of the test set), said by the first
+# face of the test set.
 say_sentence() {
-    local face=${say_face}
+    local face=${say_face} wavs=${tts_decode_dir}/eval1/wav/wav.scp
+    if [ -z "${say_text}" ]; then
+        [ -s "${wavs}" ] || die "no sentence to say: give --say_text one in the voice's language"
+        say_text=$(awk 'NR == FNR {wanted = wanted == "" ? $1 : wanted; next}
+            $1 == wanted {$1 = ""; print substr($0, 2)}' "${wavs}" "${dumpdir}/raw/eval1/text")
+    fi
     if [ -z "${face}" ]; then
         need "${dumpdir}/face/eval1/source_video.scp" 4
         face=$(awk 'NR == 1 {$1 = ""; print substr($0, 2)}' "${dumpdir}/face/eval1/source_video.scp")
@@ -208,5 +229,5 @@ last_words() {
     want_stage 16 || return 0
     log "scores and plots: ${PWD}/RESULTS.md"
     [ ! -f "${score_dir}/summary.txt" ] || sed 's/^/    /' "${score_dir}/summary.txt"
-    [ ! -f "${say_dir}/say.mp4" ] || log "the talking face: $(realpath "${say_dir}/say.mp4") says \"${say_text}\""
+    [ ! -f "${say_dir}/say.mp4" ] || log "the talking face: $(realpath "${say_dir}/say.mp4") says \"${say_text:-the first test sentence}\""
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sourced by run.sh: stages 5-8, the voice. ESPnet's own programs do the work (GAN-TTS task, JETS);
 # here are only their arguments, in the order of ESPnet's tts.sh and with its folder names.
-# Functions read: python train_cmd cuda_cmd dumpdir expdir fs n_fft hop_length nj ngpu token_type
+# Functions read: python train_cmd cuda_cmd dumpdir expdir fs n_fft hop_length nj ngpu num_nodes token_type
 # cleaner g2p tts_config tts_train_args tts_spk token_list tts_stats_dir tts_exp decode_tag
 # tts_decode_dir.
 # The sourcing script has run `set -euo pipefail` and sourced common.sh.
@@ -135,7 +135,7 @@ tts_stats() {
 
 # Stage 7: -> tts_exp, resumed from its checkpoint.pth when there is one.
 tts_train() {
-    local train=${dumpdir}/raw/tr_no_dev valid=${dumpdir}/raw/dev part options=()
+    local train=${dumpdir}/raw/tr_no_dev valid=${dumpdir}/raw/dev part options=() launcher=()
     need "${tts_stats_dir}/train/feats_stats.npz" 6
     mkdir -p "${tts_exp}"
     # shellcheck disable=SC2086
@@ -164,8 +164,15 @@ tts_train() {
     # A resumed training keeps the log of the earlier one, as ESPnet's launcher does.
     [ ! -s "${tts_exp}/train.log" ] || mv "${tts_exp}/train.log" "${tts_exp}/train.$(date '+%Y%m%dT%H%M%S').log"
     log "training of ${tts_exp}: see ${tts_exp}/train.log and tensorboard --logdir ${tts_exp}/tensorboard"
+    # On several machines ESPnet wants one process on each; it starts those of the GPUs itself. The first one's name,
+    # which it would take from Slurm's list, goes wrong there for names with "-".
+    if [ "${num_nodes}" -gt 1 ]; then
+        # shellcheck disable=SC2016  # the inner script's own variables
+        launcher=(bash -c 'exec "$@" --dist_launcher slurm --dist_master_addr "${MASTER_ADDR}"' tts_train)
+        [ "${ngpu}" -gt 0 ] || options+=(--dist_backend gloo)
+    fi
     # shellcheck disable=SC2086
-    ${cuda_cmd} --gpu "${ngpu}" "${tts_exp}/train.log" \
+    train_job 1 "${tts_exp}/train.log" "${launcher[@]}" \
         env OMP_WAIT_POLICY=passive GLIBC_TUNABLES="${tts_malloc}" \
         "${python}" -m espnet2.bin.gan_tts_train --config "${tts_config}" "${options[@]}" \
         --normalize global_mvn --normalize_conf "stats_file=${tts_exp}/feats_stats.npz" \

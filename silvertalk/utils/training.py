@@ -3,12 +3,18 @@
 ``config.yaml train.log *epoch.pth checkpoint.pth latest.pth *.best.pth
 *.ave_5best.pth tensorboard/ images/``. The loop itself, mixed precision,
 devices and nodes are Lightning's.
+
+Several processes (GPUs times nodes) take as many optimiser steps as one would,
+each with a batch of its own, so N of them see N times as many samples; the
+learning rate stays as it is. Gradients are averaged over the processes, while
+batch normalisation looks at each process's own batch.
 """
 
+import contextlib
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,13 +35,13 @@ class TrainerOptions:
     """How long and on what to train."""
 
     max_epoch: int = 100  # an epoch is num_iters_per_epoch steps
-    num_iters_per_epoch: int = 1000  # optimiser steps
-    num_valid_iters: int = 20  # validation batches after each epoch
+    num_iters_per_epoch: int = 1000  # optimiser steps, by however many processes
+    num_valid_iters: int = 20  # validation batches of each process after each epoch
     precision: str = "32-true"  # Lightning's names: 32-true, bf16-mixed, 16-mixed
     accum_grad: int = 1  # batches summed before a step
     grad_clip: float = 0.0  # gradient norm limit; 0: none
     ngpu: int = 0  # GPUs per node; 0: CPU
-    num_nodes: int = 1
+    num_nodes: int = 1  # machines; the worker is to be started on each of them, on Slurm by srun
     seed: int = 777
     keep_nbest_models: int = 5  # averaged at the end
 
@@ -52,8 +58,8 @@ def fit(
 
     Args:
         module: Logs the metric ``valid/loss``.
-        train_loader: Batches for training.
-        valid_loader: Batches for validation.
+        train_loader: Batches for training, of this process alone.
+        valid_loader: Batches for validation, likewise.
         exp_dir: Experiment folder.
         options: Length, precision, devices.
         save_weights: Writes a weights file: (path, step, epoch).
@@ -63,9 +69,6 @@ def fit(
     """
     exp_dir = Path(exp_dir)
     exp_dir.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(exp_dir / "train.log")
-    handler.setFormatter(logging.Formatter("%(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s"))
-    logging.getLogger().addHandler(handler)
     folder = ExperimentFolder(exp_dir, save_weights, options.keep_nbest_models)
     trainer = lightning.Trainer(
         accelerator="gpu" if options.ngpu else "cpu",
@@ -84,15 +87,30 @@ def fit(
         enable_model_summary=False,
         log_every_n_steps=10,
         num_sanity_val_steps=0,
+        use_distributed_sampler=False,  # the loaders know their share
     )
     checkpoint = exp_dir / "checkpoint.pth"
-    if checkpoint.is_file():
-        logging.info("resuming from %s", checkpoint)
-    trainer.fit(
-        module, train_loader, valid_loader, ckpt_path=checkpoint if checkpoint.is_file() else None, weights_only=False
-    )
-    logging.getLogger().removeHandler(handler)
+    with _log_file(exp_dir / "train.log") if trainer.is_global_zero else contextlib.nullcontext():
+        if trainer.world_size > 1:
+            logging.info("%d processes on %d nodes", trainer.world_size, trainer.num_nodes)
+        if checkpoint.is_file():
+            logging.info("resuming from %s", checkpoint)
+        resumed = checkpoint if checkpoint.is_file() else None
+        trainer.fit(module, train_loader, valid_loader, ckpt_path=resumed, weights_only=False)
     return find_weights(exp_dir)
+
+
+@contextlib.contextmanager
+def _log_file(path: Path) -> Iterator[None]:
+    """Write what is logged to a file, too."""
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s (%(module)s:%(lineno)d) %(levelname)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
 
 
 class ExperimentFolder(Callback):
@@ -120,11 +138,20 @@ class ExperimentFolder(Callback):
 
     def on_train_epoch_end(self, trainer, module) -> None:
         """Save weights, log the epoch, keep the best, and last the resume point."""
-        if not trainer.is_global_zero:
-            return
-        epoch = trainer.current_epoch + 1
+        checkpoint = self.exp_dir / "checkpoint.pth"
+        # Lightning's metrics and its checkpoint are the work of all processes, the files that of one.
         metrics = {k: float(v) for k, v in sorted(trainer.callback_metrics.items())}
-        self.history.append({"epoch": epoch, **metrics})
+        self.history.append({"epoch": trainer.current_epoch + 1, **metrics})
+        if not trainer.is_global_zero:
+            trainer.save_checkpoint(checkpoint)
+            return
+        self._write_epoch(trainer, metrics)
+        with atomic_path(checkpoint) as temporary:
+            trainer.save_checkpoint(temporary)
+
+    def _write_epoch(self, trainer, metrics: dict[str, float]) -> None:
+        """Write everything but the resume point."""
+        epoch = trainer.current_epoch + 1
         logging.info("%d epoch: %s", epoch, ", ".join(f"{k}={v:.4f}" for k, v in metrics.items()))
         self.save_weights(self.exp_dir / f"{epoch}epoch.pth", trainer.global_step, epoch)
         self._link("latest.pth", epoch)
@@ -138,8 +165,6 @@ class ExperimentFolder(Callback):
             average_checkpoints(
                 [self.exp_dir / f"{n}epoch.pth" for n in best], self.exp_dir / f"valid.loss.ave_{self.nbest}best.pth"
             )
-        with atomic_path(self.exp_dir / "checkpoint.pth") as temporary:
-            trainer.save_checkpoint(temporary)
 
     def _best_epochs(self) -> list[int]:
         """Numbers of the best epochs, the best first."""

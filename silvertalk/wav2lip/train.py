@@ -8,6 +8,7 @@ import cv2
 import lightning
 import numpy as np
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
 from silvertalk import __version__
@@ -36,7 +37,7 @@ class NetworkOptions:
 class DataOptions:
     """How samples are read."""
 
-    batch_size: int = 16  # windows
+    batch_size: int = 16  # windows, of each process
     num_frames: int = 5  # frames of a window in generator training; the sync loss needs 5
     upper_jitter: int = 0  # frames by which the visible upper half may be early or late in generator training
     num_workers: int = 2  # loader processes
@@ -201,7 +202,8 @@ def _loaders(dataset_class, train_dir, valid_dir, img_size: int, data: DataOptio
         "persistent_workers": data.num_workers > 0,  # they remember where the pictures lie
     }
     train_loader = DataLoader(train, sampler=EpochSampler(per_epoch), drop_last=True, **common)
-    valid_loader = DataLoader(valid, sampler=EpochSampler(data.batch_size * trainer.num_valid_iters), **common)
+    num_valid = data.batch_size * trainer.num_valid_iters
+    valid_loader = DataLoader(valid, sampler=EpochSampler(num_valid, repeats=True), **common)
     return train_loader, valid_loader
 
 
@@ -226,7 +228,7 @@ def train_syncnet(
         trainer: Length, precision, devices.
     """
     lightning.seed_everything(trainer.seed, verbose=False)
-    save_config(
+    rank_zero_only(save_config)(
         exp_dir,
         {"task": "syncnet", "version": __version__, **resolved(model=model, data=data, optim=optim, trainer=trainer)},
     )
@@ -267,7 +269,7 @@ def train_wav2lip(
     expert = load_network(syncnet_exp) if syncnet_exp else None
     if expert is not None and expert.img_size != model.img_size:
         raise ValueError(f"{syncnet_exp} was trained for {expert.img_size} pixels, the generator for {model.img_size}")
-    save_config(
+    rank_zero_only(save_config)(
         exp_dir,
         {
             "task": "wav2lip",
