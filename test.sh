@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes the environment if there is none, and runs the tests (pytest's options are passed on):
-#   ./test.sh                 everything; tests of the trained mini recipe need ./run.sh before
+#   ./test.sh                 the tests; those of the trained mini recipe need ./run.sh before
+#   ./test.sh --recipes       the slow ones: stages of every recipe on a small tree in its corpus' layout
 #   ./test.sh test/media -x   some of it
 set -euo pipefail
 
@@ -9,7 +10,12 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=path.sh
 . "${root}/path.sh"
 cd "${root}"
-if [ $# -gt 0 ]; then exec python -m pytest "$@"; fi
+which=()
+if [ "${1:-}" = --recipes ]; then
+    which=(-m recipe)
+    shift
+fi
+if [ $# -gt 0 ]; then exec python -m pytest "${which[@]}" "$@"; fi
 # A process for each core; tests of one file stay together, because they share what is costly to make.
 export OMP_NUM_THREADS=1
-exec python -m pytest -q --numprocesses auto --dist loadfile test
+exec python -m pytest -q "${which[@]}" --numprocesses auto --dist loadfile test

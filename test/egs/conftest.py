@@ -1,6 +1,6 @@
 """Small corpora in the published layouts, with a face that speaks inside, and the stages that read them.
 
-These tests run real stages, so they take seconds each and are marked ``recipe``: ./test.sh -m recipe
+These tests run real stages, so they take seconds each and are marked ``recipe``: ./test.sh --recipes
 """
 
 import os
