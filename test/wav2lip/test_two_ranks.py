@@ -68,7 +68,8 @@ def start(arguments: list[str], rank: int = 0, processes: int = 1, port: int = 0
     if processes > 1:
         environment |= {
             "SLURM_JOB_ID": "1", "SLURM_JOB_NAME": "train", "SLURM_NTASKS": str(processes),
-            "SLURM_NTASKS_PER_NODE": "1", "SLURM_NNODES": str(processes), "SLURM_PROCID": str(rank), "SLURM_NODEID": str(rank), "SLURM_LOCALID": "0",
+            "SLURM_NTASKS_PER_NODE": "1", "SLURM_NNODES": str(processes),
+            "SLURM_PROCID": str(rank), "SLURM_NODEID": str(rank), "SLURM_LOCALID": "0",
             "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo",
         }  # fmt: skip
     return subprocess.Popen(
