@@ -1,15 +1,17 @@
 """Seconds, bytes and files of the stages on a small and a large part of GRID, as one JSON object.
 
     python bench/scale_stages.py --grid FOLDER [--spk s1] [--clips 15 150] [--jobs 1 2]
-        [--tts_exp EXP --wav2lip_exp EXP]
+        [--stages 2 3] [--tts_exp EXP --wav2lip_exp EXP]
 
 FOLDER is the corpus as published. Stages 1 to 6 run always; 8, 15 and 16,
 which need trained models, where those are named (training itself takes as
 many steps as its configuration says, whatever the size of the corpus).
 Seconds are those of run.sh with that one stage, less those of a run that finds
-it done. The exponent e is that of seconds ~ clips**e; `per_hour` are seconds,
-bytes and files that an hour of video more takes, from the difference of both
-sizes, so without what every start costs.
+it done. The exponent e is that of seconds ~ clips**e between the first and the
+last size; with three sizes of one ratio, as 40 80 160, `growth` is that of
+seconds ~ start + clips**growth. `per_hour` are seconds, bytes and files that an
+hour of video more takes, from the difference of the first and the last size, so
+without what every start costs.
 """
 
 import argparse
@@ -68,7 +70,7 @@ def measure(arguments: argparse.Namespace, clips: int, jobs: int) -> dict[int, d
         shares = "--dev_share 0.2 --eval_share 0.2"
         options = ["--workdir", str(work), "--db_root", str(root), "--nj", str(jobs), "--local_data_opts", shares]
         models = [f"--tts_exp={arguments.tts_exp}", f"--wav2lip_exp={arguments.wav2lip_exp}"]
-        for stage in DATA_STAGES + (MODEL_STAGES if arguments.tts_exp else []):
+        for stage in arguments.stages or DATA_STAGES + (MODEL_STAGES if arguments.tts_exp else []):
             before = usage(work)
             seconds = run_stage(stage, options + (models if stage in MODEL_STAGES else []))
             made = [now - then for now, then in zip(usage(work), before, strict=True)]
@@ -77,16 +79,20 @@ def measure(arguments: argparse.Namespace, clips: int, jobs: int) -> dict[int, d
     return result
 
 
-def compare(small: dict[int, dict], large: dict[int, dict], clips: list[int]) -> dict[int, dict]:
-    """Exponent and what an hour more takes, for every stage."""
+def compare(sizes: dict[int, dict[int, dict]]) -> dict[int, dict]:
+    """Exponents and what an hour more takes, for every stage."""
+    clips = list(sizes)
     hours = (clips[-1] - clips[0]) * SECONDS / 3600
     report = {}
-    for stage, more in large.items():
-        less = small[stage]
+    for stage in sizes[clips[0]]:
+        less, more = sizes[clips[0]][stage], sizes[clips[-1]][stage]
+        times = [sizes[number][stage]["seconds"] for number in clips]
         report[stage] = {"per_hour": {key: round((more[key] - less[key]) / hours) for key in more}}
-        if less["seconds"] > 0 and more["seconds"] > 0:
-            ratio = math.log(more["seconds"] / less["seconds"]) / math.log(clips[-1] / clips[0])
-            report[stage]["exponent"] = round(ratio, 2)
+        if min(times[0], times[-1]) > 0:
+            report[stage]["exponent"] = round(math.log(times[-1] / times[0]) / math.log(clips[-1] / clips[0]), 2)
+        if len(clips) == 3 and times[2] > times[1] > times[0]:
+            ratio = (times[2] - times[1]) / (times[1] - times[0])
+            report[stage]["growth"] = round(math.log(ratio) / math.log(clips[1] / clips[0]), 2)
     return report
 
 
@@ -95,7 +101,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--grid", required=True, help="GRID as published")
     parser.add_argument("--spk", default="s1", help="speaker whose clips are taken")
-    parser.add_argument("--clips", type=int, nargs=2, default=[15, 150], help="two sizes")
+    parser.add_argument("--clips", type=int, nargs="+", default=[15, 150], help="sizes, ascending")
+    parser.add_argument("--stages", type=int, nargs="+", help="only these; what they read is made by those before")
     parser.add_argument("--jobs", type=int, nargs="+", default=[1, 2], help="numbers of jobs at a time")
     parser.add_argument("--tts_exp", help="a trained voice")
     parser.add_argument("--wav2lip_exp", help="a trained face")
@@ -105,8 +112,7 @@ def main() -> None:
     report = {"machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"}
     for jobs in arguments.jobs:
         sizes = {clips: measure(arguments, clips, jobs) for clips in arguments.clips}
-        small, large = (sizes[clips] for clips in arguments.clips)
-        report[f"{jobs} jobs"] = {"sizes": sizes, "stages": compare(small, large, arguments.clips)}
+        report[f"{jobs} jobs"] = {"sizes": sizes, "stages": compare(sizes)}
     print(json.dumps(report, indent=1))
 
 
