@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from silvertalk.data import PartWriter, combine_parts
 from silvertalk.data.face_clips import FaceClip, load_face_clips
-from silvertalk.media import VideoWriter
 from silvertalk.utils.experiment import find_weights
 from silvertalk.utils.training import TrainerOptions
 from silvertalk.wav2lip import SyncNet, Wav2Lip
@@ -30,25 +28,6 @@ from silvertalk.wav2lip.train import (
 TINY = NetworkOptions(width=0.0625)
 SHORT = TrainerOptions(max_epoch=2, num_iters_per_epoch=3, num_valid_iters=1, keep_nbest_models=2)
 FEW = DataOptions(batch_size=4, num_workers=0)
-
-
-@pytest.fixture(scope="module")
-def face_dir(tmp_path_factory):
-    """A face dump of two clips in which brightness of the mouth and mel level are one curve."""
-    folder = tmp_path_factory.mktemp("dump") / "dump"
-    with PartWriter(folder, 1) as out:
-        for n in range(2):
-            curve = 0.5 + 0.5 * np.sin(np.arange(40) / (3 + n))
-            path = folder / f"s-{n}.avi"
-            with VideoWriter(path, 25, codec="mjpeg", quality=2) as video:
-                for value in curve:
-                    frame = np.full((96, 96, 3), 90, np.uint8)
-                    frame[60:80, 30:66] = int(255 * value)
-                    video.write(frame)
-            mel = np.repeat(8 * np.repeat(curve, 16)[: 40 * 16 : 5, None] - 4, 80, axis=1)
-            out.add(f"s-{n}", {"mel": mel}, {"video.scp": path, "utt2num_frames": 40, "utt2spk": "s"})
-    combine_parts(folder, ["s-0", "s-1"])
-    return folder
 
 
 def test_samples_depend_on_index_alone(face_dir):
@@ -129,6 +108,7 @@ def test_both_trainings_leave_the_tree(face_dir, tmp_path):
     assert (tmp_path / "wav2lip" / "images" / "2epoch.png").is_file()
 
 
+@pytest.mark.recipe  # two trainings in processes of their own
 @pytest.mark.parametrize("when", ["checkpoint.pth", "1epoch.pth"])
 def test_killed_training_ends_like_an_uninterrupted_one(face_dir, tmp_path, when):
     def command(folder):
