@@ -5,13 +5,13 @@ from silvertalk.media.mel import wav2lip_mel
 from silvertalk.media.picture import Picture
 from silvertalk.media.video import (
     MediaInfo,
-    VideoWriter,
     index_frames,
     probe,
     read_frames,
     read_pictures,
     read_window,
 )
+from silvertalk.media.writer import VideoWriter
 
 __all__ = [
     "MediaInfo",

@@ -11,7 +11,7 @@ import soxr
 from silvertalk.media import read_audio
 from silvertalk.media.audio import read_sound, sound_info
 from silvertalk.media.mel import SAMPLING_RATE
-from silvertalk.media.video import AAC_RATES
+from silvertalk.media.writer import AAC_RATES
 
 DEFAULT_RATE = 48000  # Hz, for sound at a rate AAC does not know
 
