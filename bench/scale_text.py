@@ -79,9 +79,8 @@ filter_utterances(str(folder / "filtered"), str(folder / "tokens"), str(folder /
 MEASURE = """
 import json, logging, resource, sys, time
 from pathlib import Path
-sys.path.insert(0, sys.argv[1])
 from scale_text import synthetic
-folder, size = Path(sys.argv[2]), int(sys.argv[3])
+folder, size = Path(sys.argv[1]), int(sys.argv[2])
 logging.disable(logging.WARNING)
 code = sys.stdin.read()
 exec("\\n".join(line for line in code.splitlines() if line.startswith("from ")))  # imports are not the step
@@ -110,8 +109,9 @@ def measure(size: int) -> dict[str, dict]:
     with tempfile.TemporaryDirectory() as name:
         write_parts(Path(name), size)
         for step, code in STEPS.items():
-            command = [sys.executable, "-c", MEASURE, str(Path(__file__).parent), name, str(size)]
-            done = subprocess.run(command, input=code, capture_output=True, text=True)
+            command = [sys.executable, "-c", MEASURE, name, str(size)]
+            here = Path(__file__).parent  # for the import of this file
+            done = subprocess.run(command, input=code, capture_output=True, text=True, cwd=here)
             if done.returncode:
                 raise RuntimeError(f"{step}: {done.stderr}")
             result[step] = json.loads(done.stdout.splitlines()[-1])

@@ -5,6 +5,7 @@ python -m silvertalk.bin.corpus_prepare CORPUS --db_root FOLDER --out data [opti
 
 import importlib
 import inspect
+import itertools
 import logging
 import pkgutil
 import sys
@@ -45,23 +46,24 @@ def prepare(
             f"{len(skipped)} of {total} utterances cannot be used (first: '{first}': {skipped[first]}); "
             f"see {out}/skipped.tsv"
         )
-    _check_sets(corpus)
+    speakers = _speakers_of_sets(corpus)
     for name in SETS:
         write_data_dir(Path(out) / name, corpus.sets[name])
         validate_data_dir(Path(out) / name)
-        logging.info("%s: %d utterances of %d speakers", name, len(own := corpus.sets[name]), len({u.spk for u in own}))
+        logging.info("%s: %d utterances of %d speakers", name, len(corpus.sets[name]), len(speakers[name]))
     logging.info("%d left out%s", len(skipped), f", listed with reasons in {out}/skipped.tsv" if skipped else "")
 
 
-def _check_sets(corpus: Corpus) -> None:
-    """See that every set has something, and that no speaker is in two."""
-    speakers: dict[str, str] = {}
+def _speakers_of_sets(corpus: Corpus) -> dict[str, set[str]]:
+    """See that every set has something, and that no speaker is in two; returns the speakers of each."""
     for name in SETS:
         if not corpus.sets.get(name):
             raise ValueError(f"no utterance is left for {name}; give a fuller corpus or larger shares for it")
-        for spk in {u.spk for u in corpus.sets[name]} if not corpus.shares_speakers else ():
-            if speakers.setdefault(spk, name) != name:
-                raise ValueError(f"speaker '{spk}' is in {speakers[spk]} and in {name}; correct its lists")
+    speakers = {name: {u.spk for u in corpus.sets[name]} for name in SETS}
+    for one, other in itertools.combinations(SETS, 2):
+        if (shared := speakers[one] & speakers[other]) and not corpus.shares_speakers:
+            raise ValueError(f"speaker '{min(shared)}' is in {one} and in {other}; correct its lists")
+    return speakers
 
 
 def _name(reader: ModuleType) -> str:

@@ -22,7 +22,7 @@ ENCODINGS = ("utf-8-sig", "cp949")
 class Corpus:
     """What a reader found."""
 
-    sets: dict[str, list[Utterance]]  # set name -> its utterances, in any order
+    sets: dict[str, Sequence[Utterance]]  # set name -> its utterances, in any order
     skipped: dict[str, str] = field(default_factory=dict)  # utterance or file -> why it cannot be used
     shares_speakers: bool = False  # whether a speaker may be in two sets, as in a corpus of one speaker
     tables: dict[str, dict[str, str]] = field(default_factory=dict)  # further lists to write: file name -> entries

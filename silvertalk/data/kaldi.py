@@ -162,10 +162,14 @@ def iter_data_dir(data_dir: str | os.PathLike) -> Iterator[Utterance]:
     data_dir = Path(data_dir)
     if not (data_dir / "utt2spk").is_file():
         raise FileNotFoundError(f"no {data_dir}/utt2spk; run stage 1")
-    columns = {n: SortedColumn(data_dir / n) for n in ("text", "segments", "utt2face", "wav.scp", "video.scp")}
-    text, segments, face, wav, video = columns.values()
+    columns = [SortedColumn(data_dir / name) for name in ("text", "segments", "utt2face")]
+    recordings = [data_dir / name for name in ("wav.scp", "video.scp")]
     if (data_dir / "segments").is_file():  # utterances share recordings, and ask for them in any order
-        wav, video = (dict(_optional(data_dir / name)) for name in ("wav.scp", "video.scp"))
+        wav, video = (dict(_optional(path)) for path in recordings)
+    else:
+        columns += map(SortedColumn, recordings)
+        wav, video = columns[-2:]
+    text, segments, face = columns[:3]
     for utt_id, spk in iter_sorted(data_dir / "utt2spk"):
         recording, start, end = utt_id, 0.0, None
         if (segment := segments.get(utt_id)) is not None:
@@ -173,7 +177,7 @@ def iter_data_dir(data_dir: str | os.PathLike) -> Iterator[Utterance]:
             start, end = map(float, times)
         where = tuple(map(float, point.split())) if (point := face.get(utt_id)) else None
         yield Utterance(utt_id, spk, text.get(utt_id), wav.get(recording), video.get(recording), start, end, where)
-    for column in columns.values():
+    for column in columns:
         column.finish()
 
 

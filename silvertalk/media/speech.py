@@ -148,7 +148,7 @@ def _background(power: np.ndarray) -> np.ndarray:
 def _tidy(speech: np.ndarray) -> np.ndarray:
     """Drop clicks, fill short pauses, add the hangover: bool (N,) of bool (N,)."""
     speech = speech.copy()
-    for first, last in _runs(speech):
+    for first, last in runs_of(speech):
         if last - first < SHORTEST_SPEECH * MELS_PER_SECOND:
             speech[first:last] = False
     return _widened(_filled(speech, SHORTEST_SILENCE), BEFORE, AFTER)
@@ -156,7 +156,7 @@ def _tidy(speech: np.ndarray) -> np.ndarray:
 
 def _filled(speech: np.ndarray, shortest: float) -> np.ndarray:
     """Mark pauses shorter than some seconds: bool (N,) of bool (N,)."""
-    filled, runs = speech.copy(), _runs(speech)
+    filled, runs = speech.copy(), runs_of(speech)
     for (_, last), (first, _) in zip(runs, runs[1:], strict=False):
         if first - last < shortest * MELS_PER_SECOND:
             filled[last:first] = True
@@ -166,12 +166,12 @@ def _filled(speech: np.ndarray, shortest: float) -> np.ndarray:
 def _widened(speech: np.ndarray, before: float, after: float) -> np.ndarray:
     """Mark some seconds before and after every run, too: bool (N,) of bool (N,)."""
     wide = speech.copy()
-    for first, last in _runs(speech):
+    for first, last in runs_of(speech):
         wide[max(first - round(before * MELS_PER_SECOND), 0) : last + round(after * MELS_PER_SECOND)] = True
     return wide
 
 
-def _runs(marked: np.ndarray) -> list[tuple[int, int]]:
+def runs_of(marked: np.ndarray) -> list[tuple[int, int]]:
     """First index and the one behind the last of every run of True."""
     edges = np.flatnonzero(np.diff(marked.astype(np.int8), prepend=0, append=0))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
@@ -213,7 +213,7 @@ def drive_sound(wav: np.ndarray, gate: bool = True, level: bool = True) -> np.nd
 def _gate(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Corners (sample, gain in [0, 1]) of a gate that is open in marked columns and fades outside of them."""
     # A column stands for the samples around it; the pauses that are left are longer than two ramps.
-    runs = np.array(_runs(mask)).reshape(-1, 2) * HOP_LENGTH - HOP_LENGTH // 2
+    runs = np.array(runs_of(mask)).reshape(-1, 2) * HOP_LENGTH - HOP_LENGTH // 2
     ramp = round(RAMP * SAMPLING_RATE)
     places = np.stack([runs[:, 0] - ramp, runs[:, 0], runs[:, 1], runs[:, 1] + ramp], axis=1)
     return places.ravel(), np.tile([0.0, 1.0, 1.0, 0.0], len(runs))
@@ -222,7 +222,7 @@ def _gate(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _level_gain(wav: np.ndarray, mask: np.ndarray) -> float:
     """Factor that moves the level of the speech into the range that the networks know."""
     energy, number = 0.0, 0
-    for first, last in _runs(mask):
+    for first, last in runs_of(mask):
         part = wav[max(first * HOP_LENGTH - HOP_LENGTH // 2, 0) : last * HOP_LENGTH - HOP_LENGTH // 2]
         energy, number = energy + float(np.dot(part, part)), number + len(part)
     if not energy:

@@ -29,7 +29,7 @@ from silvertalk.data.corpus import SETS, Corpus, hold_out_speakers, make_utt_id,
 from silvertalk.data.kaldi import Utterance
 from silvertalk.media import probe, read_audio
 from silvertalk.media.mel import MELS_PER_SECOND, SAMPLING_RATE
-from silvertalk.media.speech import speech_mask
+from silvertalk.media.speech import runs_of, speech_mask
 from silvertalk.utils import progress
 
 HINT = "egs/own/av1/README.md says how to lay out the videos"
@@ -146,10 +146,8 @@ def find_videos(root: Path, spk: str = "") -> list[Video]:
             "for each speaker, or say --spk NAME if all are of one"
         )
     if spk or files:
-        name, everything = (
-            clean_name(spk or root.name),
-            [*files, *(path for folder in filled for path in folders[folder])],
-        )
+        name = clean_name(spk or root.name)
+        everything = [*files, *(path for folder in filled for path in folders[folder])]
         return _with_ids([(name, root, path) for path in everything])
     names = {folder: clean_name(folder.name) for folder in filled}
     _check_unique({folder.name: name for folder, name in names.items()}, "folders", root)
@@ -279,9 +277,8 @@ def find_utterances(wav: np.ndarray, mask: np.ndarray, max_seconds: float) -> li
         (start, end) of the utterances, seconds; silence of more than a second is in none.
     """
     longest = int(max_seconds * MELS_PER_SECOND)
-    edges = np.flatnonzero(np.diff(mask.astype(np.int8), prepend=0, append=0))
     spans: list[tuple[int, int]] = []
-    for first, last in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+    for first, last in runs_of(mask):
         for begin, end in _pieces(wav, first, last, longest):
             if spans and begin - spans[-1][1] <= LONGEST_PAUSE * MELS_PER_SECOND and end - spans[-1][0] <= longest:
                 spans[-1] = (spans[-1][0], end)
