@@ -25,7 +25,7 @@ from lightning.pytorch.callbacks import Callback, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from silvertalk.utils.experiment import find_weights
-from silvertalk.utils.files import atomic_path
+from silvertalk.utils.files import atomic_path, remove_leftovers
 
 matplotlib.use("Agg")
 
@@ -90,6 +90,8 @@ def fit(
         use_distributed_sampler=False,  # the loaders know their share
     )
     checkpoint = exp_dir / "checkpoint.pth"
+    if trainer.is_global_zero:
+        remove_leftovers(exp_dir)  # of a killed run
     with _log_file(exp_dir / "train.log") if trainer.is_global_zero else contextlib.nullcontext():
         if trainer.world_size > 1:
             logging.info("%d processes on %d nodes", trainer.world_size, trainer.num_nodes)

@@ -28,6 +28,7 @@ from silvertalk.wav2lip.train import (
 TINY = NetworkOptions(width=0.0625)
 SHORT = TrainerOptions(max_epoch=2, num_iters_per_epoch=3, num_valid_iters=1, keep_nbest_models=2)
 FEW = DataOptions(batch_size=4, num_workers=0)
+NO_PROCESS = 2**22 + 1  # Linux numbers processes up to 2**22
 
 
 def test_samples_depend_on_index_alone(face_dir):
@@ -90,6 +91,8 @@ def test_expert_overfits_a_batch(face_dir):
 
 
 def test_both_trainings_leave_the_tree(face_dir, tmp_path):
+    (tmp_path / "syncnet").mkdir()
+    (tmp_path / "syncnet" / f".latest.{NO_PROCESS}.tmp.pth").touch()  # a run killed while it wrote
     train_syncnet(str(face_dir), str(face_dir), str(tmp_path / "syncnet"), TINY, FEW, OptimOptions(), SHORT)
     train_wav2lip(
         str(face_dir), str(face_dir), str(tmp_path / "wav2lip"), str(tmp_path / "syncnet"), TINY, FEW, trainer=SHORT
