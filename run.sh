@@ -44,9 +44,13 @@ n_fft=1024                  # points
 hop_length=256              # points
 audio_format=flac           # flac or wav
 face_input=video            # video, or mouth: the pictures show mouths only, which serve the expert (1-4, 9)
-face_backend=auto           # auto, face_alignment or dlib
+face_backend=auto           # auto, face_alignment, dlib or s3fd
 face_size=96                # side of the stored face, pixels
+face_select=speaking        # of several faces: speaking (the one that moves with the sound), or largest
 sync_group=spk              # one audio-video offset per spk, per utt (long or mixed recordings), or none
+sync_expert=                # experiment of a trained expert (stage 9) that helps to measure the offsets in stage 4
+syncnet_v2=                 # without one: the published syncnet_v2.model, or a folder that may hold it
+sync_filter_args=           # more options for what stage 4 drops, as "--limits.min_confidence 0.05"
 token_type=char             # char or phn
 cleaner=none                # ESPnet's text cleaner
 g2p=none                    # ESPnet's grapheme-to-phoneme converter, for phn
@@ -84,9 +88,11 @@ absolute_paths workdir datadir dumpdir expdir db_root local_data say_face \
 [ "${num_nodes}" -ge 1 ] || die "--num_nodes ${num_nodes}: at least one machine is needed"
 [[ ${audio_format} =~ ^(flac|wav)$ ]] || die "--audio_format takes flac or wav, not '${audio_format}'"
 [[ ${token_type} =~ ^(char|phn)$ ]] || die "--token_type takes char or phn, not '${token_type}'"
+[[ ${face_select} =~ ^(speaking|largest)$ ]] || die "--face_select takes speaking or largest, not '${face_select}'"
+[[ ${sync_group} =~ ^(spk|utt|none)$ ]] || die "--sync_group takes spk, utt or none, not '${sync_group}'"
 [[ ${face_input} =~ ^(video|mouth)$ ]] || die "--face_input takes video or mouth, not '${face_input}'"
 [ "${face_input}" = video ] || [ "${stop_stage}" -le 9 ] || die "--face_input mouth serves the expert only: add --stop_stage 9"
-[[ ${face_backend} =~ ^(auto|face_alignment|dlib)$ ]] || die "--face_backend takes auto, face_alignment or dlib"
+[[ ${face_backend} =~ ^(auto|face_alignment|dlib|s3fd)$ ]] || die "--face_backend takes auto, face_alignment, dlib or s3fd"
 
 "${root}/tools/setup_env.sh"
 # shellcheck source=path.sh
@@ -132,11 +138,11 @@ fi
 
 face_marker=${dumpdir}/face/org/.done
 if "${has_video}" && stage_begin 3 "${datadir} -> ${dumpdir}/face/org" marker="${face_marker}" \
-        reads=1:"${data_marker}" options="face_input face_backend face_size" output="${dumpdir}/face/org"; then
+        reads=1:"${data_marker}" options="face_input face_backend face_size face_select" output="${dumpdir}/face/org"; then
     for set in ${sets}; do
         need "${datadir}/${set}/video.scp" 1
         run_sharded face_dump "${datadir}/${set}" "${dumpdir}/face/org/${set}" \
-            --face_input "${face_input}" --face_size "${face_size}" --face_backend "${face_backend}"
+            --face_input "${face_input}" --face_size "${face_size}" --face_backend "${face_backend}" --face_select "${face_select}"
         log "faces by $(sed -n 's/.*face backend: //p' "${dumpdir}/face/org/${set}/log/face_dump.1.log")"
     done
     stage_end
@@ -144,7 +150,9 @@ fi
 
 filter_marker=${dumpdir}/raw/.done
 if stage_begin 4 "${dumpdir}/{raw,face}/org -> ${dumpdir}/{raw,face}" marker="${filter_marker}" \
-        reads=2:"${audio_marker}" reads=3:"${face_marker}" options="min_wav_duration max_wav_duration sync_group" \
+        reads=2:"${audio_marker}" reads=3:"${face_marker}" \
+        options="min_wav_duration max_wav_duration sync_group sync_expert syncnet_v2 sync_filter_args" \
+        output="${dumpdir}/face/sync" \
         output="${dumpdir}/raw/tr_no_dev" output="${dumpdir}/raw/dev" output="${dumpdir}/face/tr_no_dev" \
         output="${dumpdir}/face/dev" output="${dumpdir}/face/eval1"; then
     for set in ${sets}; do

@@ -113,10 +113,13 @@ filter_set() {
         log "${out}: $(wc -l <"${out}/wav.scp") utterances"
     fi
     if [ "${has_video}" = true ]; then
+        run_sharded sync_measure "${dumpdir}/face/org/${set}" "${dumpdir}/face/sync/${set}" \
+            --sync_expert "${sync_expert}" --syncnet_v2 "${syncnet_v2}" --device "$(device)"
         out=${dumpdir}/face/${set}
+        # shellcheck disable=SC2086  # options are several words
         ${train_cmd} "${out}/log/sync_filter.log" \
-            "${python}" -m silvertalk.bin.sync_filter --org_dir "${dumpdir}/face/org/${set}" --out_dir "${out}" \
-            --sync_group "${sync_group}"
+            "${python}" -m silvertalk.bin.sync_filter --org_dir "${dumpdir}/face/org/${set}" \
+            --sync_dir "${dumpdir}/face/sync/${set}" --out_dir "${out}" --sync_group "${sync_group}" ${sync_filter_args}
         show_skipped "${out}/dropped.tsv"
         log "${out}: $(wc -l <"${out}/video.scp") utterances"
     fi
@@ -196,6 +199,7 @@ score() {
     if [ "${has_video}" = true ]; then
         need "${video_dir}/eval1" 15
         [ ! -f "${syncnet_exp}/config.yaml" ] || options=(--syncnet_exp "${syncnet_exp}")
+        [ -z "${syncnet_v2}" ] || options+=(--syncnet_v2 "${syncnet_v2}")
         [ ! -f "${tts_decode_dir}/eval1/wav/wav.scp" ] || options+=(--wav_scp "${tts_decode_dir}/eval1/wav/wav.scp")
         jobs=$(jobs_for "${face}/utt2spk") || exit 1
         ${train_cmd} --max-jobs-run "${nj}" --num-threads 1 JOB=1:"${jobs}" "${score_dir}/log/score_lips.JOB.log" \

@@ -20,9 +20,9 @@ def lipsync_decode(
     Args:
         face_dir: Face dump of the set, e.g. dump/face/eval1.
         wav2lip_exp: Folder of the trained generator.
-        out_dir: Gets video/, recorded/ and control/.
+        out_dir: Gets video/, recorded/, control/ and silence/.
         wav_scp: Sound of stage 8; without it only recordings are used.
-        face_backend: auto, dlib or face_alignment.
+        face_backend: auto, dlib, face_alignment or s3fd.
         device: cpu or cuda.
         job: Number of this job, 1..num_jobs.
         num_jobs: Number of jobs.

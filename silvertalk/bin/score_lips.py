@@ -1,9 +1,7 @@
 """Stage 16, lips: compare generated videos with the recordings."""
 
-import logging
-
 from silvertalk.data import read_scp
-from silvertalk.evaluate.score_lips import FaceDump, LipScorer, score_job
+from silvertalk.evaluate.score_lips import FaceDump, Judges, LipScorer, decoded_videos, score_job
 from silvertalk.utils.cli import make_parser, run
 
 
@@ -12,6 +10,7 @@ def score_lips(
     face_dir: str,
     out_dir: str,
     syncnet_exp: str | None = None,
+    syncnet_v2: str | None = None,
     wav_scp: str | None = None,
     face_backend: str = "auto",
     job: int = 1,
@@ -24,21 +23,16 @@ def score_lips(
         face_dir: Face dump of that set, e.g. dump/face/eval1.
         out_dir: Score folder; the report merges the jobs into out_dir/lips.tsv.
         syncnet_exp: Folder of the trained expert; without it its figures are left out.
+        syncnet_v2: syncnet_v2.model, or a folder that may hold it; without it LSE-D and LSE-C are left out.
         wav_scp: Sound of stage 8; without it the sound in the videos is taken for the kind "video".
-        face_backend: auto, dlib or face_alignment; the one stage 3 used.
+        face_backend: auto, dlib, face_alignment or s3fd; the one stage 3 used.
         job: Number of this job, 1..num_jobs.
         num_jobs: Number of jobs.
     """
-    expert = None
-    if syncnet_exp:
-        from silvertalk.wav2lip.checkpoint import load_network
-
-        expert = load_network(syncnet_exp)
-    else:
-        logging.warning("no --syncnet_exp: confidence and offset are left out")
     dump = FaceDump(face_dir)
-    scorer = LipScorer(dump, expert, face_backend, read_scp(wav_scp) if wav_scp else None)
-    score_job(decode_dir, dump, scorer, out_dir, job, num_jobs)
+    videos = decoded_videos(decode_dir, dump, read_scp(wav_scp) if wav_scp else None)
+    scorer = LipScorer(dump, Judges.load(syncnet_exp, syncnet_v2), face_backend)
+    score_job(videos, scorer, out_dir, job, num_jobs)
 
 
 def get_parser():

@@ -19,7 +19,7 @@ class CommandOptions(RenderOptions):
     Args:
         expdir: Folder of experiments; the newest generator (and voice) in it is used.
         wav2lip_exp: Folder of the generator, or a published checkpoint, instead.
-        face_backend: auto, dlib or face_alignment.
+        face_backend: auto, dlib, face_alignment or s3fd.
         device: auto, cpu or cuda.
         engine: What runs the generator: auto, torch, openvino or onnxruntime.
         precision: auto, fp32, bf16 or fp16.
@@ -167,12 +167,68 @@ def avatar_make(
         start: First second used.
         seconds: How much of it; leave out for all.
         select: Whose face: largest, a number from the left (0 is the first), x1,y1,x2,y2 in pixels, or a photo.
-        face_backend: auto, dlib or face_alignment.
+        face_backend: auto, dlib, face_alignment or s3fd.
     """
     from silvertalk.face.source import make_avatar
 
     frames = make_avatar(face, out, fps, start, select, seconds, face_backend)
     logging.info("%s: %d frames", out, frames)
+
+
+def score(
+    real: str,
+    generated: list[str] | None = None,
+    out: str = "scores",
+    syncnet_exp: str | None = None,
+    syncnet_v2: str | None = None,
+    lse_crop: str = "face",
+    face_backend: str = "auto",
+    device: str = "cpu",
+    jobs: int = 1,
+) -> None:
+    """Score generated videos of any system against the real ones; a run that was stopped goes on where it was.
+
+    Args:
+        real: Folder of real videos.
+        generated: Folders of generated videos, one for each system; files are matched by name without suffix.
+        out: Folder to write: scores.md, lips.tsv (a line for each clip and system), unmatched.tsv, offset.png.
+        syncnet_exp: Folder of a trained expert (stage 9), for its distance, confidence and offset.
+        syncnet_v2: syncnet_v2.model, or a folder that holds it, for LSE-D and LSE-C.
+        lse_crop: What LSE looks at: face (tracked and cut out) or frame (the whole picture, as for LRS2 and LRW).
+        face_backend: auto, dlib, face_alignment or s3fd.
+        device: cpu or cuda, for the networks that judge synchrony.
+        jobs: Processes.
+    """
+    from silvertalk.evaluate.score_folders import FolderScoring, run_scoring
+
+    if not generated:
+        raise ValueError("no --generated folder: name one or more")
+    if jobs < 1:
+        raise ValueError(f"jobs {jobs} is below 1")
+    scoring = FolderScoring(
+        real=real,
+        generated=generated,
+        out_dir=out,
+        syncnet_exp=syncnet_exp,
+        syncnet_v2=syncnet_v2,
+        lse_crop=lse_crop,
+        face_backend=face_backend,
+        device=device,
+    )
+    print(run_scoring(scoring, jobs))
+
+
+def export(model: str, out: str, format: str = "wav2lip") -> None:
+    """Write a trained network in a format that other tools read.
+
+    Args:
+        model: Experiment folder of a generator or expert, or a file of weights, published or exported.
+        out: The file to write; of openvino the .xml.
+        format: wav2lip (what the published scripts read), safetensors, onnx or openvino.
+    """
+    from silvertalk.wav2lip import export_network
+
+    export_network(model, out, format)
 
 
 def _speakers(entries: list[str]) -> dict[str, str]:
@@ -243,7 +299,14 @@ def _report(result) -> None:
     logging.info("%s: %.2f s at %g fps", result.out, result.num_frames / result.fps, result.fps)
 
 
-COMMANDS = {"say": say, "lipsync": lipsync, "batch": batch, "avatar": {"make": avatar_make}}
+COMMANDS = {
+    "say": say,
+    "lipsync": lipsync,
+    "batch": batch,
+    "score": score,
+    "export": export,
+    "avatar": {"make": avatar_make},
+}
 
 
 def get_parser():

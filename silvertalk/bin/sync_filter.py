@@ -6,16 +6,19 @@ from silvertalk.face.sync import SyncLimits, sync_filter
 from silvertalk.utils.cli import make_parser, run
 
 
-def filter_faces(org_dir: str, out_dir: str, sync_group: str = "spk", limits: SyncLimits = SyncLimits()) -> None:
+def filter_faces(
+    org_dir: str, sync_dir: str, out_dir: str, sync_group: str = "spk", limits: SyncLimits = SyncLimits()
+) -> None:
     """Correct and filter one face dump.
 
     Args:
         org_dir: Face dump of stage 3, e.g. dump/face/org/dev.
+        sync_dir: Its lag curves (sync_measure), e.g. dump/face/sync/dev.
         out_dir: Folder to write, e.g. dump/face/dev.
         sync_group: One offset per spk (default), per utt, or none.
         limits: What is dropped.
     """
-    dropped = sync_filter(org_dir, out_dir, sync_group, limits)
+    dropped = sync_filter(org_dir, sync_dir, out_dir, sync_group, limits)
     for utt_id, reason in sorted(dropped.items()):
         logging.warning("dropped %s: %s", utt_id, reason)
     logging.info("%s: %d utterances dropped", out_dir, len(dropped))

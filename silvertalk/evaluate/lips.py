@@ -10,6 +10,8 @@ import numpy as np
 from skimage.metrics import structural_similarity
 
 from silvertalk.face.lips import frame_energy, lag_correlation, pearson
+from silvertalk.media.mel import MELS_PER_SECOND, SAMPLING_RATE
+from silvertalk.media.speech import runs_of, speech_mask
 
 EYES_AND_NOSE = slice(27, 48)  # landmarks that speaking does not move
 MOUTH = slice(48, 68)
@@ -17,6 +19,11 @@ MOUTH_SIDE = 0.45  # side of the compared square, share of the face box's width
 MIN_FRAMES = 10  # fewer say nothing about a correlation
 MAX_LAG = 15  # frames, 0.6 s
 MAX_PSNR = 100.0  # dB, given to identical pictures
+LUMA = np.array([0.299, 0.587, 0.114])  # of RGB, ITU-R BT.601
+FPS = 25
+MIN_SILENCE = 8  # frames, 0.32 s; a shorter pause shows no rest
+WINDOW, WINDOW_STEP = 25, 12  # frames, 1 and 0.48 s: windows over which a measure's spread is taken
+STILL = 0.25  # of a clip's own movement; in windows with less the real mouth rests, and nothing correlates
 
 
 def opening_correlation(generated: np.ndarray, real: np.ndarray, valid: np.ndarray | None = None) -> float:
@@ -39,6 +46,66 @@ def articulation(generated: np.ndarray, real: np.ndarray, valid: np.ndarray | No
     """How much the mouth moves: standard deviation of the opening, generated over real; 1 is right."""
     moved, wanted = (np.std(curve) if len(curve) else 0.0 for curve in _common(generated, real, valid))
     return float(moved / wanted) if wanted > 1e-9 else float("nan")
+
+
+def correlation_spread(generated: np.ndarray, real: np.ndarray, valid: np.ndarray | None = None) -> float:
+    """Standard deviation of ``opening_correlation`` over windows of 1 s; 0 for a mouth that is right all the time.
+
+    Windows in which the real mouth rests are left out.
+
+    Returns:
+        0 or more; nan with fewer than two such windows.
+    """
+    generated, real = _common(generated, real, valid)
+    spans = [slice(k, k + WINDOW) for k in range(0, len(real) - WINDOW + 1, WINDOW_STEP)]
+    moving = [span for span in spans if np.std(real[span]) > STILL * np.std(real)]
+    return float(np.std([pearson(generated[s], real[s]) for s in moving])) if len(moving) > 1 else float("nan")
+
+
+def window_spread(values: np.ndarray) -> float:
+    """Standard deviation of a framewise measure's means over windows of 1 s.
+
+    Args:
+        values: (T,), one for each frame at 25 fps.
+
+    Returns:
+        0 or more; nan for less than 1.5 s.
+    """
+    means = [np.mean(values[k : k + WINDOW]) for k in range(0, len(values) - WINDOW + 1, WINDOW_STEP)]
+    return float(np.std(means)) if len(means) > 1 else float("nan")
+
+
+def silent_frames(wav: np.ndarray, num_frames: int) -> np.ndarray:
+    """Tell during which frames nobody speaks: bool (num_frames,).
+
+    Args:
+        wav: 16 kHz sound (T,) in [-1, 1]; what follows it is silence.
+        num_frames: Frames at 25 fps.
+    """
+    speech = np.zeros(num_frames * MELS_PER_SECOND // FPS + 1, bool)
+    heard = speech_mask(wav, SAMPLING_RATE)[: len(speech)] if len(wav) else speech[:0]
+    speech[: len(heard)] = heard
+    edges = np.arange(num_frames) * MELS_PER_SECOND // FPS
+    return ~np.logical_or.reduceat(speech, edges) if num_frames else np.zeros(0, bool)
+
+
+def silence_motion(opening: np.ndarray, silent: np.ndarray, spoken: np.ndarray) -> float:
+    """How much the mouth moves while nobody speaks, over how much the real one moves in the whole clip.
+
+    Args:
+        opening: (T,), from ``silvertalk.face.lips.lip_opening``.
+        silent: bool (T',), see ``silent_frames``.
+        spoken: (T'',), lip opening of the real video.
+
+    Returns:
+        Standard deviation within the silent runs of at least 8 frames, over
+        that of ``spoken``; 0 is a mouth at rest. nan without such a run, or
+        when the real mouth never moves.
+    """
+    runs = [opening[a : min(b, len(opening))] for a, b in runs_of(silent)]
+    rests = [run - run.mean() for run in runs if len(run) >= MIN_SILENCE]
+    moved = float(np.std(spoken)) if len(spoken) else 0.0
+    return float(np.sqrt(np.mean(np.concatenate(rests) ** 2)) / moved) if rests and moved > 1e-9 else float("nan")
 
 
 def _common(generated: np.ndarray, real: np.ndarray, valid: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -117,11 +184,33 @@ def picture_similarity(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[
     return float(min(psnr, MAX_PSNR)), float(np.mean(similarities))
 
 
+def sharpness(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> float:
+    """Steepness of the pictures' edges (teeth, lips) over that of the real ones; 1 is right, less is a smear.
+
+    The gradient energy of Subbarao, Choi and Nikzad ("Focusing techniques",
+    Optical Engineering 1993), of the luminance, as an amplitude.
+
+    Args:
+        pairs: (generated, real), uint8 (H, W, 3) RGB of equal size.
+
+    Returns:
+        0 or more; nan without pictures or edges.
+    """
+    energy = np.array([[_gradient_energy(generated), _gradient_energy(real)] for generated, real in pairs])
+    mean = energy.mean(axis=0) if len(energy) else np.zeros(2)
+    return float(np.sqrt(mean[0] / mean[1])) if mean[1] > 0 else float("nan")
+
+
+def _gradient_energy(picture: np.ndarray) -> float:
+    """Mean squared gradient of an RGB picture's luminance."""
+    luma = picture @ LUMA
+    return float(np.mean(np.diff(luma, axis=0) ** 2) + np.mean(np.diff(luma, axis=1) ** 2))
+
+
 def _ssim(first: np.ndarray, second: np.ndarray) -> float:
     """SSIM of the luminance of two RGB pictures."""
-    weights = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
     return structural_similarity(
-        first @ weights, second @ weights, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        first @ LUMA, second @ LUMA, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
     )
 
 

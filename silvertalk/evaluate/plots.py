@@ -23,6 +23,7 @@ NAMES = {
     "control": "control",
     "video": "synthetic voice",
 }
+SOUNDING = ("real", "recorded", "control", "video")
 MAX_CLIPS = 4
 
 
@@ -109,14 +110,24 @@ def plot_distortion(rows: Sequence[Row], out: str | os.PathLike) -> bool:
     return True
 
 
-def plot_offsets(score_dir: str | os.PathLike, out: str | os.PathLike) -> bool:
-    """Draw the mean of the expert's cosines, and of sound level against lip opening, over the offset."""
+def plot_offsets(score_dir: str | os.PathLike, out: str | os.PathLike, kinds: Sequence[str] = SOUNDING) -> bool:
+    """Draw what pairs lips with sound, averaged over the clips, over the offset: one panel for each measure.
+
+    Args:
+        score_dir: Score folder, merged.
+        out: The picture.
+        kinds: Lines to draw.
+    """
     from matplotlib import pyplot
 
     panels = [
         (curves, title)
-        for name, title in (("cosine", "expert's cosine"), ("lag", "lip opening and sound level"))
-        if (curves := read_curves(score_dir, name, ("real", "recorded", "control", "video")))
+        for name, title in (
+            ("cosine", "expert's cosine"),
+            ("lse", "SyncNet v2's distance"),
+            ("lag", "lip opening and sound level"),
+        )
+        if (curves := read_curves(score_dir, name, kinds))
     ]
     if not panels:
         return False
@@ -124,8 +135,8 @@ def plot_offsets(score_dir: str | os.PathLike, out: str | os.PathLike) -> bool:
     for axis, (curves, title) in zip(axes[0], panels, strict=True):
         for kind, table in curves.items():
             mean = mean_curve(table)
-            label = "generated, synthetic voice" if kind == "video" else NAMES[kind]
-            axis.plot(np.arange(len(mean)) - len(mean) // 2, mean, color=COLOURS[kind], label=label, lw=1.2)
+            label = "generated, synthetic voice" if kind == "video" else NAMES.get(kind, kind)
+            axis.plot(np.arange(len(mean)) - len(mean) // 2, mean, color=COLOURS.get(kind), label=label, lw=1.2)
         axis.axvline(0, color="0.7", lw=0.8, zorder=0)
         axis.set(title=title, xlabel="sound late by (frames)")
     axes[0, 0].legend(fontsize=7)

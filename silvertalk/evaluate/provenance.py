@@ -16,6 +16,7 @@ STAGES = {
     "audio_dump": 2,
     "face_dump": 3,
     "audio_filter": 4,
+    "sync_measure": 4,
     "sync_filter": 4,
     "tokenize_text": 5,
     "syncnet_train": 9,

@@ -2,14 +2,14 @@
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
-from silvertalk.evaluate import plots, provenance, score_lips, score_voice
+from silvertalk.evaluate import features, plots, provenance, score_lips, score_voice
 from silvertalk.evaluate.tables import Row, column, read_tsv
 from silvertalk.utils import write_text
 
@@ -19,6 +19,7 @@ MIN_SIGMAS = 2.0  # the margin in standard errors over clips
 CHANCE_ACCURACY = 0.6  # an expert below it cannot tell true pairs; guessing gives 0.5
 GOOD_EXPERT = 0.8  # an expert above it is believed about the offset, otherwise lip opening and sound level are
 MIN_PEAK = 0.3  # a lower mean correlation or cosine has no meaningful maximum
+RESTLESS = 0.5  # motion in silence that is said; the tracker's tremble alone gives 0.1 to 0.3
 MAX_NOTES = 20  # listed on the page
 
 
@@ -34,12 +35,22 @@ class Column:
 
 LIP_COLUMNS = (
     Column("lip_correlation", "lip opening correlation ↑"),
+    Column("correlation_spread", "its spread within clips ↓"),
     Column("articulation", "articulation →1"),
     Column("landmark_distance", "landmark distance (% of face) ↓"),
     Column("psnr", "mouth PSNR (dB) ↑", 1),
     Column("ssim", "mouth SSIM ↑", 3),
+    Column("sharpness", "mouth sharpness →1"),
+    Column("lpips", "mouth LPIPS ↓", 3),
+    Column("silence_motion", "motion in silence →0"),
 )
 SYNC_COLUMNS = (
+    Column("lse_d", "LSE-D ↓"),
+    Column("lse_c", "LSE-C ↑"),
+    Column("lse_spread", "spread of LSE-C within clips", 2),
+    Column("lse_offset", "SyncNet v2's offset (frames) →0", 1),
+    Column("distance", "expert distance ↓", 3),
+    Column("distance_spread", "its spread within clips", 3),
     Column("confidence", "expert confidence ↑", 3),
     Column("offset", "expert offset (frames) →0", 1),
     Column("pair_accuracy", "expert picks the true sound (%)", 0, 100),
@@ -57,6 +68,13 @@ LIP_ROWS = {
     "recorded": "generated, its own sound",
     "control": "control: generated, another clip's sound",
     "video": "generated, synthetic voice",
+    "silence": "generated, silence",
+}
+# Features of pictures, kept beside the curves -> title.
+FRECHET_TITLES = {
+    "faces": "Fréchet distance of dlib's face descriptors (faces) ↓",
+    "lips": "Fréchet distance of the expert's lip embeddings (windows) ↓",
+    "inception": "FID, torchvision's Inception (faces) ↓",
 }
 VOICE_ROWS = {
     "real": "real recording",
@@ -73,6 +91,8 @@ class Scores:
     voice: list[Row] = field(default_factory=list)
     # curve -> kind -> where the mean over clips peaks (frames, positive: sound late) and how high
     peaks: dict[str, dict[str, tuple[int, float]]] = field(default_factory=dict)
+    # features -> kind -> Fréchet distance from the real pictures, and how many there are
+    frechet: dict[str, dict[str, tuple[float, int]]] = field(default_factory=dict)
 
 
 def load_scores(score_dir: str | os.PathLike) -> Scores:
@@ -88,12 +108,26 @@ def load_scores(score_dir: str | os.PathLike) -> Scores:
         setattr(scores, name, read_tsv(table) if table else [])
     if not scores.lips and not scores.voice:
         raise FileNotFoundError(f"{score_dir} holds no scores; run score_lips or score_voice first (stage 16)")
+    kinds = list(dict.fromkeys(row["kind"] for row in scores.lips))
+    for name in FRECHET_TITLES:
+        scores.frechet[name] = _frechet_distances(plots.read_curves(score_dir, name, kinds))
     for name in ("lag", "cosine"):
-        curves = plots.read_curves(score_dir, name, score_lips.KINDS)
+        curves = plots.read_curves(score_dir, name, kinds)
         means = {kind: plots.mean_curve(table) for kind, table in curves.items() if len(table)}
         known = {kind: mean for kind, mean in means.items() if not np.isnan(mean).all()}
         scores.peaks[name] = {k: (int(np.nanargmax(m)) - len(m) // 2, float(np.nanmax(m))) for k, m in known.items()}
     return scores
+
+
+def _frechet_distances(tables: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, tuple[float, int]]:
+    """Compare every kind's faces (kind -> utt_id -> (N, D)) with the real ones of the same clips."""
+    real, result = tables.get(score_lips.REAL, {}), {}
+    for kind, table in tables.items():
+        common = [utt_id for utt_id in table if utt_id in real]
+        if common:
+            made, filmed = (np.concatenate([faces[utt_id] for utt_id in common]) for faces in (table, real))
+            result[kind] = (features.frechet_distance(made, filmed), len(made))
+    return result
 
 
 def write_report(
@@ -130,7 +164,7 @@ def write_report(
         *_lip_sections(scores),
         *_voice_sections(scores),
         *(["## Plots", *images] if images else []),
-        *_not_scored(scores),
+        *not_scored(scores),
         provenance.describe_run(command, datetime.now(), log_dirs),
     ]
     write_text(out, "\n\n".join(sections) + "\n")
@@ -149,10 +183,15 @@ def _draw(score_dir: Path, scores: Scores) -> list[tuple[str, Path]]:
 
 
 def _table(rows: Sequence[Row], kinds: dict[str, str], columns: Sequence[Column], more=()) -> str:
-    """Render kinds by columns in Markdown; ``more`` are (title, kind -> text) columns. Empty ones are left out."""
+    """Render kinds by columns in Markdown; ``more`` are (title, kind -> text) columns.
+
+    Empty columns are left out; without any the table is empty.
+    """
     shown = [k for k in kinds if any(r["kind"] == k for r in rows)]
     filled = [(c.title, {k: _cell(column(rows, k, c.name), c) for k in shown}) for c in columns]
     filled = [(title, cells) for title, cells in [*filled, *more] if any(cells.get(k) for k in shown)]
+    if not filled:
+        return ""
     lines = ["| " + " | ".join(["", *(title for title, _ in filled)]) + " |", "|---" * (len(filled) + 1) + "|"]
     lines += ["| " + " | ".join([kinds[k], *(cells.get(k) or "-" for _, cells in filled)]) + " |" for k in shown]
     return "\n".join(lines)
@@ -167,10 +206,12 @@ def _cell(values: dict[str, float], spec: Column) -> str:
     return f"{numbers.mean():.{spec.digits}f}{spread} ({len(numbers)})"
 
 
-def _lip_sections(scores: Scores) -> list[str]:
-    """Tables about the lips."""
-    if not scores.lips:
-        return []
+def lip_tables(scores: Scores, kinds: dict[str, str]) -> tuple[str, str]:
+    """Render the tables about the lips: against the real video, and against the sound; ``kinds`` names the rows."""
+    frechet = [
+        (title, {k: f"{v:.4f} ({n})" for k, (v, n) in scores.frechet.get(name, {}).items()})
+        for name, title in FRECHET_TITLES.items()
+    ]
     pooled = [
         (title, {k: f"{v:+d}" for k, (v, _) in scores.peaks.get(name, {}).items()})
         for name, title in (
@@ -178,11 +219,22 @@ def _lip_sections(scores: Scores) -> list[str]:
             ("lag", "the same by lip opening and sound level →0"),
         )
     ]
+    return (
+        _table(scores.lips, kinds, LIP_COLUMNS, frechet),
+        _table(scores.lips, {k: v for k, v in kinds.items() if k != score_lips.SILENCE}, SYNC_COLUMNS, pooled),
+    )
+
+
+def _lip_sections(scores: Scores) -> list[str]:
+    """Tables about the lips."""
+    if not scores.lips:
+        return []
+    against_real, against_sound = lip_tables(scores, LIP_ROWS)
     return [
         "## Lips against the real video",
-        _table(scores.lips, LIP_ROWS, LIP_COLUMNS),
+        against_real,
         "## Lips against the sound",
-        _table(scores.lips, LIP_ROWS, SYNC_COLUMNS, pooled),
+        against_sound,
         "A positive offset means that the sound is late. One clip of a few seconds gives it within some frames only; "
         "the columns over all clips together are the measurement.",
     ]
@@ -209,7 +261,7 @@ def word_accuracy(rows: Sequence[Row], kind: str) -> tuple[float, int] | None:
     return (1 - sum(errors.values()) / total, total) if total else None
 
 
-def _not_scored(scores: Scores) -> list[str]:
+def not_scored(scores: Scores) -> list[str]:
     """List clips that have a note instead of figures."""
     notes = [(r["utt_id"], r["kind"], r["note"]) for r in [*scores.lips, *scores.voice] if r.get("note")]
     if not notes:
@@ -249,7 +301,7 @@ def _describe_lips(scores: Scores) -> list[str]:
         verdict = "the lips follow the sound closely"
     else:
         verdict = "the lips follow the sound roughly" if mean >= 0.5 else "the lips follow the sound weakly"
-    return [f"Lips: {verdict} ({figures}; {wins}).", *_describe_articulation(scores.lips)]
+    return [f"Lips: {verdict} ({figures}; {wins}).", *_describe_articulation(scores.lips), *_describe_rest(scores.lips)]
 
 
 def _describe_articulation(rows: Sequence[Row]) -> list[str]:
@@ -259,6 +311,15 @@ def _describe_articulation(rows: Sequence[Row]) -> list[str]:
     if 0.7 <= moved <= 1.4:
         return []
     return [f"The mouth moves {moved:.0%} as much as the real one{', so it mumbles' if moved < 0.7 else ''}."]
+
+
+def _describe_rest(rows: Sequence[Row]) -> list[str]:
+    """Say when the mouth speaks while nothing is heard."""
+    values = list(column(rows, score_lips.SILENCE, "silence_motion").values())
+    moved = float(np.mean(values)) if values else 0.0
+    return (
+        [f"In silence the mouth moves {moved:.0%} as much as the real one does in speech."] if moved > RESTLESS else []
+    )
 
 
 def _describe_sync(scores: Scores) -> list[str]:

@@ -1,4 +1,4 @@
-"""Score the videos of stage 15, resumable, one job's share at a time.
+"""Score the videos of stage 15, or of any folders, resumable, one job's share at a time.
 
 A line of ``lips.tsv`` is one clip of one kind:
 
@@ -6,13 +6,15 @@ A line of ``lips.tsv`` is one clip of one kind:
 - ``recorded``: its face, generated from its own sound;
 - ``control``: its face, generated from another clip's sound;
 - ``video``: its face, generated from the synthetic voice (nothing recorded
-  belongs to it, so only the measures of sync apply).
+  belongs to it, so only the measures of sync apply);
+- ``silence``: its face, generated from silence, which should rest.
 """
 
 import json
 import logging
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
@@ -20,7 +22,7 @@ import kaldiio
 import numpy as np
 
 from silvertalk.data import PartWriter, combine_parts, read_scp, shard
-from silvertalk.evaluate import lips, sync
+from silvertalk.evaluate import features, lips, lse, sync
 from silvertalk.evaluate.tables import Row, write_tsv
 from silvertalk.face import NoFaceError, Track, crop_face, make_backend, track_video
 from silvertalk.face.dump import fit_length
@@ -30,22 +32,33 @@ from silvertalk.media.mel import SAMPLING_RATE
 from silvertalk.utils import progress, write_text
 
 FPS = 25
-KINDS = ("real", "recorded", "control", "video")
+REAL, SILENCE = "real", "silence"
+KINDS = (REAL, "recorded", "control", "video", SILENCE)
 COLUMNS = (
     "utt_id",
     "kind",
     "frames",
     "detected",
     "lip_correlation",
+    "correlation_spread",
     "articulation",
     "landmark_distance",
     "psnr",
     "ssim",
+    "sharpness",
+    "lpips",
+    "silence_motion",
     "sound_correlation",
     "sound_offset",
+    "distance",
+    "distance_spread",
     "confidence",
     "offset",
     "pair_accuracy",
+    "lse_d",
+    "lse_c",
+    "lse_offset",
+    "lse_spread",
     "length_error",
     "note",
 )
@@ -55,11 +68,61 @@ FACE_ERRORS = (RuntimeError, ValueError, FileNotFoundError)
 
 @dataclass
 class GeneratedVideo:
-    """A video that stage 15 made, or could not make."""
+    """A video that stage 15 or another system made, or could not make."""
 
     path: Path | None
-    sound_utt: str  # utterance whose recording drives it
-    skipped: str = ""  # why there is none
+    sound: str | os.PathLike | None = None  # file that drives it; None for silence
+    skipped: str = ""  # why there is no video
+    compared: bool = True  # whether it should do what the real one does
+    fitted: bool = False  # the sound was cut or filled up to the real one's length
+
+
+@dataclass
+class Judges:
+    """The networks that score; what is missing leaves out its figures."""
+
+    expert: object = None  # our ``SyncNet``, in eval mode
+    syncnet_v2: object = None  # the published ``SyncNetV2``, in eval mode
+    lse_crop: str = "face"  # see ``lse.CROPS``
+    lpips: object = None  # ``features.Lpips``
+    describers: list = field(default_factory=list)  # of faces, for Fréchet distances
+
+    @classmethod
+    def load(
+        cls,
+        syncnet_exp: str | os.PathLike | None = None,
+        syncnet_v2: str | os.PathLike | None = None,
+        lse_crop: str = "face",
+        device: str = "cpu",
+    ) -> "Judges":
+        """Load what there is, and say what is left out.
+
+        Args:
+            syncnet_exp: Folder of our trained expert.
+            syncnet_v2: File of the published metric network, or a folder that may hold it.
+            lse_crop: ``face`` or ``frame``.
+            device: Torch device of the two.
+
+        Raises:
+            FileNotFoundError: A file that was named is not there.
+            ValueError: Weights of another network, or an unknown crop.
+        """
+        from silvertalk.wav2lip.checkpoint import load_network
+        from silvertalk.wav2lip.syncnet_v2 import find_syncnet_v2, load_syncnet_v2
+
+        if lse_crop not in lse.CROPS:
+            raise ValueError(f"lse_crop '{lse_crop}' is none of {', '.join(lse.CROPS)}")
+        expert = load_network(syncnet_exp).to(device) if syncnet_exp else None
+        if expert is None:
+            logging.warning("no --syncnet_exp: the expert's distance, confidence and offset are left out")
+        weights = find_syncnet_v2(syncnet_v2)
+        if weights is None:
+            logging.warning(
+                "no --syncnet_v2: LSE-D and LSE-C are left out; they need syncnet_v2.model, whose address is in "
+                "download_model.sh of github.com/joonson/syncnet_python"
+            )
+        network = load_syncnet_v2(weights, device) if weights else None
+        return cls(expert, network, lse_crop, features.load_lpips(), features.load_describers())
 
 
 class FaceDump:
@@ -70,7 +133,7 @@ class FaceDump:
         if not (self.dir / "landmarks.scp").is_file():
             raise FileNotFoundError(f"no {face_dir}/landmarks.scp; run stages 3 and 4")
         self.utterances = list(read_scp(self.dir / "utt2spk"))
-        self.audio, self.faces = read_scp(self.dir / "audio.scp"), read_scp(self.dir / "video.scp")
+        self.audio, self._faces = read_scp(self.dir / "audio.scp"), read_scp(self.dir / "video.scp")
         self.source = read_scp(self.dir / "source_video.scp")
         starts, detected = (self.dir / name for name in ("source_start", "utt2detected"))
         self.start = {k: float(v) for k, v in read_scp(starts).items()} if starts.is_file() else {}
@@ -96,26 +159,71 @@ class FaceDump:
         """Mel spectrogram (T_mel, 80) of a recording."""
         return np.asarray(self._arks["mel"][utt_id])
 
-    def frames(self, utt_id: str):
-        """Frames of the original video at 25 fps."""
+    def wav(self, utt_id: str) -> np.ndarray:
+        """Sound of a recording, 16 kHz."""
+        return read_audio(self.audio[utt_id], SAMPLING_RATE)[0]
+
+    def frames(self, utt_id: str) -> Iterator[np.ndarray]:
+        """Frames of the original video at 25 fps: uint8 RGB (H, W, 3)."""
         return read_frames(self.source[utt_id], FPS, start=self.start.get(utt_id, 0.0))
 
+    def faces(self, utt_id: str, size: int) -> np.ndarray:
+        """Face crops: uint8 RGB (T, size, size, 3)."""
+        stored = read_frames(self._faces[utt_id], FPS)
+        if_other = {"dsize": (size, size), "interpolation": cv2.INTER_AREA}
+        return np.stack([face if len(face) == size else cv2.resize(face, **if_other) for face in stored])
 
-def read_videos(folder: str | os.PathLike) -> dict[str, GeneratedVideo]:
+
+def read_videos(folder: str | os.PathLike, sounds: Mapping[str, str] | None = None) -> dict[str, GeneratedVideo]:
     """List what stage 15 made of one kind, from ``video.scp``, ``sound`` and ``skipped.tsv``.
+
+    Args:
+        folder: Of the kind.
+        sounds: utt_id -> the file that drove it; where it is missing, the sound in the video is taken. That is
+            lossy, and readers that ignore the edit list find it late by the codec's priming.
 
     Returns:
         utt_id -> video; empty when the kind was not made.
     """
-    folder = Path(folder)
+    folder, sounds = Path(folder), sounds or {}
     if not (folder / "video.scp").is_file():
         return {}
-    sounds = read_scp(folder / "sound") if (folder / "sound").is_file() else {}
-    videos = {u: GeneratedVideo(Path(path), sounds.get(u, u)) for u, path in read_scp(folder / "video.scp").items()}
+    driving = read_scp(folder / "sound") if (folder / "sound").is_file() else {}
+    videos = {
+        utt_id: GeneratedVideo(Path(path), sounds.get(driving.get(utt_id, utt_id), path))
+        for utt_id, path in read_scp(folder / "video.scp").items()
+    }
     skipped = folder / "skipped.tsv"
     for line in skipped.read_text(encoding="utf-8").splitlines() if skipped.is_file() else []:
         utt_id, _, reason = line.partition("\t")
-        videos[utt_id] = GeneratedVideo(None, utt_id, reason)
+        videos[utt_id] = GeneratedVideo(None, skipped=reason)
+    return videos
+
+
+def decoded_videos(
+    decode_dir: str | os.PathLike, dump: FaceDump, spoken: Mapping[str, str] | None = None
+) -> dict[str, dict[str, GeneratedVideo]]:
+    """List everything that stage 15 made of a set: kind -> utt_id -> video.
+
+    Args:
+        decode_dir: Its folder of the set.
+        dump: The recordings.
+        spoken: utt_id -> sound of stage 8, which drives the kind ``video``.
+
+    Raises:
+        FileNotFoundError: Nothing was made.
+    """
+    decode_dir = Path(decode_dir)
+    videos = {kind: read_videos(decode_dir / kind, dump.audio) for kind in ("recorded", "control")}
+    videos["video"] = read_videos(decode_dir / "video", spoken)
+    for video in videos["control"].values():
+        video.fitted = True
+    for video in videos["video"].values():
+        video.compared = False
+    silent = sorted((decode_dir / SILENCE).glob("*.mp4"))
+    videos[SILENCE] = {path.stem: GeneratedVideo(path, None, compared=False) for path in silent}
+    if not any(u in listed for listed in videos.values() for u in dump.utterances):
+        raise FileNotFoundError(f"{decode_dir}: no */video.scp lists a clip of {dump.dir}; run stage 15")
     return videos
 
 
@@ -123,70 +231,89 @@ class LipScorer:
     """Scores one clip after the other.
 
     Args:
-        dump: The recordings.
-        expert: SyncNet in eval mode, or None to leave out its figures.
-        backend: Face backend, the one stage 3 used.
-        spoken: utt_id -> sound of stage 8, which drives the kind ``video``.
+        dump: The recordings: ``FaceDump``, or what has its methods.
+        judges: Networks that score.
+        backend: Face backend, the one the recordings were tracked with.
     """
 
-    def __init__(self, dump: FaceDump, expert=None, backend="auto", spoken: dict[str, str] | None = None):
-        self.dump, self.expert, self.spoken = dump, expert, spoken or {}
+    def __init__(self, dump, judges: Judges | None = None, backend="auto"):
+        self.dump, self.judges = dump, judges or Judges()
         self.backend = make_backend(backend) if isinstance(backend, str) else backend
 
     def real(self, utt_id: str) -> tuple[Row, dict[str, np.ndarray]]:
         """Score a recording: its figures, and its curves for the plots."""
-        track, mel = self.dump.track(utt_id), self.dump.mel(utt_id)
+        track, mel, wav = self.dump.track(utt_id), self.dump.mel(utt_id), self.dump.wav(utt_id)
         opening = lip_opening(track.landmarks, track.bbox)
-        row, curves = self._sound_scores(opening, mel)
+        row, curves = self._sound_scores(opening, opening, mel, wav)
         row |= {"frames": float(len(opening)), "detected": float(track.detected.mean())}
-        row |= {"lip_correlation": 1.0, "articulation": 1.0}
-        if self.expert is not None:
-            faces = np.stack([self._resize(f) for f in read_frames(self.dump.faces[utt_id], FPS)])
-            audio, video = sync.embed(self.expert, faces, mel)
+        row |= {"lip_correlation": 1.0, "correlation_spread": 0.0, "articulation": 1.0, "sharpness": 1.0}
+        if self.judges.expert is not None:
+            audio, video = sync.embed(self.judges.expert, self.dump.faces(utt_id, self.judges.expert.img_size), mel)
             row |= self._expert_scores(audio, video, curves) | {"pair_accuracy": sync.pair_accuracy(audio, video)}
-        return row, curves | {"opening": opening}
+        row |= self._lse_scores(lambda: self.dump.frames(utt_id), track, wav, curves)
+        return row, curves | self._descriptions(self.dump.frames(utt_id), track) | {"opening": opening}
 
-    def generated(self, utt_id: str, kind: str, video: GeneratedVideo) -> tuple[Row, dict[str, np.ndarray]]:
+    def generated(self, utt_id: str, video: GeneratedVideo) -> tuple[Row, dict[str, np.ndarray]]:
         """Score a generated clip: its figures, and its curves for the plots."""
         if video.path is None:
             raise RuntimeError(f"stage 15 made no video: {video.skipped}")
         real = self.dump.track(utt_id)
+        spoken = lip_opening(real.landmarks, real.bbox)
         track = track_video(video.path, self.backend, FPS)
-        mel, seconds = self._sound(utt_id, kind, video)
         opening = lip_opening(track.landmarks, track.bbox)
-        row, curves = self._sound_scores(opening, mel)
-        row |= {"frames": float(len(track)), "detected": float(track.detected.mean())}
-        row["length_error"] = len(track) - seconds * FPS
-        compared = kind != "video"
-        if compared:
+        row = {"frames": float(len(track)), "detected": float(track.detected.mean())}
+        if video.sound is None:
+            at_rest = np.ones(len(opening), bool)
+            return row | {"silence_motion": lips.silence_motion(opening, at_rest, spoken)}, {}
+        wav = self._sound(utt_id, video)
+        mel = wav2lip_mel(wav).T
+        figures, curves = self._sound_scores(opening, spoken, mel, wav)
+        row |= figures | {"length_error": len(track) - len(wav) / SAMPLING_RATE * FPS}
+        if video.compared:
             row |= self._shape_scores(track, opening, real)
-        faces, similarity = self._pictures(utt_id, video.path, track, real if compared else None)
+        faces, similarity = self._pictures(utt_id, video.path, track, real if video.compared else None)
         row |= similarity
-        if self.expert is not None:
-            row |= self._expert_scores(*sync.embed(self.expert, faces, mel), curves)
+        if self.judges.expert is not None:
+            row |= self._expert_scores(*sync.embed(self.judges.expert, faces, mel), curves)
+        row |= self._lse_scores(lambda: read_frames(video.path, FPS), track, wav, curves)
+        curves |= self._descriptions(read_frames(video.path, FPS), track)
         return row, curves | {"opening": opening}
 
-    def _sound(self, utt_id: str, kind: str, video: GeneratedVideo) -> tuple[np.ndarray, float]:
-        """Mel spectrogram and length (s) of what drives a clip, from the file that drove it where there is one.
+    def _sound(self, utt_id: str, video: GeneratedVideo) -> np.ndarray:
+        """Sound (T,) that drives a clip, 16 kHz."""
+        wav, _ = read_audio(video.sound, SAMPLING_RATE)
+        return fit_length(wav, len(self.dump.wav(utt_id))) if video.fitted else wav
 
-        The sound in a video is lossy, and readers that ignore the edit list
-        find it late by the codec's priming; the original cannot be.
-        """
-        own = self.spoken if kind == "video" else self.dump.audio
-        wav, _ = read_audio(own.get(video.sound_utt, video.path), SAMPLING_RATE)
-        if kind == "control":  # stage 15 makes it as long as the real clip
-            wav = fit_length(wav, len(read_audio(self.dump.audio[utt_id], SAMPLING_RATE)[0]))
-        return wav2lip_mel(wav).T, len(wav) / SAMPLING_RATE
-
-    def _sound_scores(self, opening: np.ndarray, mel: np.ndarray) -> tuple[Row, dict[str, np.ndarray]]:
+    def _sound_scores(
+        self, opening: np.ndarray, spoken: np.ndarray, mel: np.ndarray, wav: np.ndarray
+    ) -> tuple[Row, dict[str, np.ndarray]]:
+        """Compare a lip opening with the sound; ``spoken`` is the real one."""
         curve = lips.sound_lag(opening, mel)
         row = {"sound_correlation": float(curve[lips.MAX_LAG]), "sound_offset": float(np.argmax(curve) - lips.MAX_LAG)}
-        return row, {"lag": curve}
+        silent = lips.silent_frames(wav, len(opening))
+        return row | {"silence_motion": lips.silence_motion(opening, silent, spoken)}, {"lag": curve}
 
     def _expert_scores(self, audio: np.ndarray, video: np.ndarray, curves: dict) -> Row:
-        curves["cosine"] = sync.offset_curve(audio, video)
-        confidence, offset = sync.confidence_and_offset(curves["cosine"])
-        return {"confidence": confidence, "offset": float(offset)}
+        curves["cosine"], curves["lips"] = sync.offset_curve(audio, video), video[:: features.EVERY]
+        return sync.expert_scores(audio, video)
+
+    def _lse_scores(self, frames, track: Track, wav: np.ndarray, curves: dict) -> Row:
+        """LSE of the pictures that ``frames()`` reads."""
+        if self.judges.syncnet_v2 is None:
+            return {}
+        bbox = track.bbox if self.judges.lse_crop == "face" else None
+        row, curves["lse"] = lse.lse_scores(self.judges.syncnet_v2, frames(), bbox, wav)
+        return row
+
+    def _descriptions(self, frames, track: Track) -> dict[str, np.ndarray]:
+        """Describe every fifth face: name of the describer -> (N, D)."""
+        found = {describer.name: [] for describer in self.judges.describers}
+        for n, (frame, bbox) in enumerate(zip(frames, track.bbox, strict=False) if found else ()):
+            if n % features.EVERY == 0 and track.detected[n]:
+                face = crop_face(frame, bbox, features.INCEPTION_SIZE)
+                for describer in self.judges.describers:
+                    found[describer.name].append(describer(frame, track.landmarks[n], face))
+        return {name: np.stack(values) for name, values in found.items() if values}
 
     def _shape_scores(self, track: Track, opening: np.ndarray, real: Track) -> Row:
         wanted = lip_opening(real.landmarks, real.bbox)
@@ -196,6 +323,7 @@ class LipScorer:
             raise NoFaceError("no frame shows a face in both the generated and the real video")
         return {
             "lip_correlation": lips.opening_correlation(opening, wanted, seen),
+            "correlation_spread": lips.correlation_spread(opening, wanted, seen),
             "articulation": lips.articulation(opening, wanted, seen),
             "landmark_distance": lips.landmark_distance(
                 track.landmarks[:length][seen], real.landmarks[:length][seen], real.bbox[:length][seen]
@@ -208,17 +336,19 @@ class LipScorer:
         originals = self.dump.frames(utt_id) if real is not None else iter(())
         squares = lips.mouth_squares(real.landmarks, real.bbox) if real is not None else []
         for n, (frame, bbox) in enumerate(zip(read_frames(path, FPS), track.bbox, strict=True)):
-            if self.expert is not None:
-                faces.append(crop_face(frame, bbox, self.expert.img_size))
+            if self.judges.expert is not None:
+                faces.append(crop_face(frame, bbox, self.judges.expert.img_size))
             original = next(originals, None) if n < len(squares) else None
             if original is not None:
                 mouths.append(_mouth_pair(frame, original, squares[n]))
-        psnr, ssim = lips.picture_similarity(pair for pair in mouths if pair is not None)
-        return np.array(faces), {"psnr": psnr, "ssim": ssim} if real is not None else {}
-
-    def _resize(self, face: np.ndarray) -> np.ndarray:
-        size = self.expert.img_size
-        return face if len(face) == size else cv2.resize(face, (size, size), interpolation=cv2.INTER_AREA)
+        if real is None:
+            return np.array(faces), {}
+        pairs = [pair for pair in mouths if pair is not None]
+        psnr, ssim = lips.picture_similarity(pairs)
+        row = {"psnr": psnr, "ssim": ssim, "sharpness": lips.sharpness(pairs)}
+        if self.judges.lpips is not None:
+            row["lpips"] = self.judges.lpips(pairs[:: features.EVERY])
+        return np.array(faces), row
 
 
 def _mouth_pair(generated: np.ndarray, real: np.ndarray, square: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
@@ -233,41 +363,39 @@ def _mouth_pair(generated: np.ndarray, real: np.ndarray, square: np.ndarray) -> 
 
 
 def score_job(
-    decode_dir: str | os.PathLike,
-    dump: FaceDump,
+    videos: Mapping[str, Mapping[str, GeneratedVideo]],
     scorer: LipScorer,
     out_dir: str | os.PathLike,
     job: int = 1,
     num_jobs: int = 1,
+    quiet: bool = False,
 ) -> None:
     """Score one job's clips; a clip that cannot be scored keeps its line, with a note.
 
     Args:
-        decode_dir: Stage 15's folder of one set.
-        dump: The recordings of that set.
+        videos: kind -> utt_id -> video, as from ``decoded_videos``.
         scorer: What scores a clip.
         out_dir: Score folder; parts go to ``out_dir/lips/parts``.
         job: 1-based number of the job.
         num_jobs: Number of jobs.
+        quiet: Show no bar.
     """
-    videos = {kind: read_videos(Path(decode_dir) / kind) for kind in KINDS[1:]}
-    scored = [u for u in dump.utterances if any(u in listed for listed in videos.values())]
-    if not scored:
-        raise FileNotFoundError(f"{decode_dir}: no */video.scp lists a clip of {dump.dir}; run stage 15")
+    scored = [u for u in scorer.dump.utterances if any(u in listed for listed in videos.values())]
     folder = Path(out_dir) / "lips"
     write_text(folder / "expected", "".join(f"{utt_id}\n" for utt_id in scored))
     with PartWriter(folder, job) as out:
-        for utt_id in progress([u for u in shard(scored, job, num_jobs) if u not in out.done], desc=f"lips {job}"):
+        todo = [u for u in shard(scored, job, num_jobs) if u not in out.done]
+        for utt_id in todo if quiet else progress(todo, desc=f"lips {job}"):
             rows, curves = [], {}
-            for kind in KINDS:
-                if kind == "real":
-                    row, found = _guarded(scorer.real, utt_id)
-                elif utt_id in videos[kind]:
-                    row, found = _guarded(scorer.generated, utt_id, kind, videos[kind][utt_id])
-                else:
+            for kind in (REAL, *videos):
+                if kind != REAL and utt_id not in videos[kind]:
                     continue
+                score = (scorer.real, utt_id) if kind == REAL else (scorer.generated, utt_id, videos[kind][utt_id])
+                row, found = _guarded(*score)
                 rows.append({"utt_id": utt_id, "kind": kind, **row})
-                curves |= {f"{name}_{kind}": curve[:, None] for name, curve in found.items()}
+                curves |= {
+                    f"{name}_{kind}": curve[:, None] if curve.ndim == 1 else curve for name, curve in found.items()
+                }
             out.add(utt_id, curves, {"rows": json.dumps(rows)})
 
 

@@ -1,4 +1,4 @@
-"""Confidence and audio-video offset, as our own SyncNet expert sees them.
+"""Confidence, distance and audio-video offset, as our own SyncNet expert sees them.
 
 After LSE-C of Prajwal et al. (ACM MM 2020) and Chung and Zisserman ("Out of
 time", ACCV-W 2016), with these differences: our expert gives cosines instead
@@ -9,6 +9,8 @@ compared with zeros. Figures are not comparable with published LSE.
 import numpy as np
 import torch
 
+from silvertalk.evaluate.lips import window_spread
+from silvertalk.evaluate.tables import Row
 from silvertalk.wav2lip.networks import MEL_STEP_SIZE, SYNCNET_T, lower_half
 from silvertalk.wav2lip.windows import mel_start
 
@@ -16,6 +18,7 @@ MAX_OFFSET = 15  # frames, 0.6 s
 MIN_WINDOWS = 5  # an offset with fewer pairs is not judged
 # Nearer windows share sound with the true one.
 MIN_SHIFT = SYNCNET_T
+TOO_SHORT = "the clip is too short for the expert; use at least 0.5 s"
 
 
 def embed(
@@ -83,9 +86,46 @@ def confidence_and_offset(curve: np.ndarray) -> tuple[float, int]:
         ValueError: The clip was too short for any offset.
     """
     if np.isnan(curve).all():
-        raise ValueError("the clip is too short for the expert; use at least 0.5 s")
+        raise ValueError(TOO_SHORT)
     best = int(np.nanargmax(curve))
     return float(curve[best] - np.nanmedian(curve)), best - len(curve) // 2
+
+
+def window_distances(audio: np.ndarray, video: np.ndarray, max_offset: int = MAX_OFFSET) -> np.ndarray:
+    """Distance of lips and sound, window by window, at the offset where its mean is smallest.
+
+    Their mean has the form of LSE-D, with the expert's embeddings in place of
+    those of the published metric.
+
+    Args:
+        audio: (N, D), unit norm.
+        video: (N, D), unit norm.
+        max_offset: Largest offset (frames).
+
+    Returns:
+        (M,), 0 to 2, the windows that have a partner there.
+
+    Raises:
+        ValueError: The clip was too short for any offset.
+    """
+    table = np.sqrt(np.maximum(2 - 2 * video @ audio.T, 0))
+    diagonals = [table.diagonal(k) for k in range(-max_offset, max_offset + 1)]
+    known = [d for d in diagonals if len(d) >= MIN_WINDOWS]
+    if not known:
+        raise ValueError(TOO_SHORT)
+    return min(known, key=np.mean)
+
+
+def expert_scores(audio: np.ndarray, video: np.ndarray) -> Row:
+    """Everything the expert says of a clip's embeddings: ``confidence``, ``offset``, ``distance`` and its spread."""
+    confidence, offset = confidence_and_offset(offset_curve(audio, video))
+    distances = window_distances(audio, video)
+    return {
+        "confidence": confidence,
+        "offset": float(offset),
+        "distance": float(distances.mean()),
+        "distance_spread": window_spread(distances),
+    }
 
 
 def pair_accuracy(audio: np.ndarray, video: np.ndarray, max_shift: int = MAX_OFFSET) -> float:

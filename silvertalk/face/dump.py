@@ -12,11 +12,14 @@ import numpy as np
 from silvertalk.data import PartWriter, Utterance
 from silvertalk.face.crop import crop_face
 from silvertalk.face.landmarks import make_backend
+from silvertalk.face.lips import frame_energy
 from silvertalk.face.select import largest, nearest
+from silvertalk.face.speaker import USABLE, best_part, face_state, track_speaker
 from silvertalk.face.track import Track, track_video
 from silvertalk.media import VideoWriter, read_audio, read_frames, read_pictures, wav2lip_mel, write_audio
-from silvertalk.media.mel import SAMPLING_RATE
+from silvertalk.media.mel import MELS_PER_SECOND, SAMPLING_RATE
 from silvertalk.media.picture import resize
+from silvertalk.media.speech import speech_mask
 from silvertalk.media.video import folder_pictures
 from silvertalk.utils import progress
 
@@ -25,6 +28,7 @@ SAMPLES_PER_FRAME = SAMPLING_RATE // FPS
 MIN_SOUND = 0.1  # seconds
 JPEG_QSCALE = 2  # near the best of MJPEG; mouths are small, and blocks would be learnt
 FACE_INPUTS = ("video", "mouth")
+FACE_SELECTS = ("speaking", "largest")
 ROWS = re.compile(r"(.+)\[(\d+):(\d+)\]")  # as in Kaldi's foo.ark:123[0:9], both ends included
 
 
@@ -35,8 +39,12 @@ def dump_faces(
     backend: str,
     face_size: int,
     face_input: str = "video",
+    face_select: str = "speaking",
 ) -> None:
     """Dump the utterances of one job; those without a usable face or sound are recorded as skipped.
+
+    A video with cuts, or with long stretches without a face, gives the part in
+    which the face most surely speaks; ``utt2cut`` names the seconds left out.
 
     Args:
         utterances: With ``video`` set.
@@ -47,7 +55,11 @@ def dump_faces(
         face_size: Side of the stored face pictures (pixels).
         face_input: ``video``: the face is looked for. ``mouth``: the pictures
             show a mouth and nothing else; there are no boxes and landmarks then.
+        face_select: Which of several faces, where the corpus does not say:
+            the one that is ``speaking``, or the ``largest``.
     """
+    if face_select not in FACE_SELECTS:
+        raise ValueError(f"face_select '{face_select}' is none of {', '.join(FACE_SELECTS)}")
     if face_input not in FACE_INPUTS:
         raise ValueError(f"face_input '{face_input}' is none of {', '.join(FACE_INPUTS)}")
     if face_input == "mouth":
@@ -57,13 +69,15 @@ def dump_faces(
         todo = [utterance for utterance in utterances if utterance.utt_id not in out.done]
         for utterance in progress(todo, desc=f"faces {job}"):
             try:
-                _dump_utterance(utterance, Path(out_dir), out, tracker, face_size)
+                _dump_utterance(utterance, Path(out_dir), out, tracker, face_size, face_select)
             except (RuntimeError, ValueError, FileNotFoundError) as error:
                 logging.warning("skipped %s: %s", utterance.utt_id, error)
                 out.skip(utterance.utt_id, str(error))
 
 
-def _dump_utterance(utterance: Utterance, out_dir: Path, out: PartWriter, tracker, face_size: int) -> None:
+def _dump_utterance(
+    utterance: Utterance, out_dir: Path, out: PartWriter, tracker, face_size: int, face_select: str
+) -> None:
     """Write everything of one utterance; raises where it cannot be used. No tracker: its pictures are mouths."""
     if utterance.video is None:
         raise ValueError("has no video; add it to video.scp")
@@ -77,18 +91,27 @@ def _dump_utterance(utterance: Utterance, out_dir: Path, out: PartWriter, tracke
         faces, wanted = itertools.islice(read_mouths(source, start, end, face_size), sounding), min(wanted, sounding)
         matrices, values = {}, {}
     else:
-        select = nearest(utterance.face) if utterance.face else largest
-        track = track_video(source, tracker, FPS, select, start=start, end=end)
-        faces = _faces(source, start, end, track, face_size)
-        matrices = {"bbox": track.bbox, "landmarks": track.landmarks.reshape(len(track), -1)}
-        values = {"utt2detected": f"{track.detected.mean():.3f}"}
+        track, part = _find_face(utterance, wav, source, start, end, tracker, face_select)
+        _check_count(utterance, len(track), wanted)
+        faces = itertools.islice(_faces(source, start, end, track, face_size), part.start, part.stop)
+        wav = wav[part.start * SAMPLES_PER_FRAME : part.stop * SAMPLES_PER_FRAME]
+        start, wanted, state = start + part.start / FPS, 0, face_state(track)[part]
+        landmarks = track.landmarks[part].reshape(len(state), -1)
+        matrices = {"bbox": track.bbox[part], "landmarks": landmarks, "face_state": state}
+        cut = [span for span in ((0, part.start), (part.stop, len(track))) if span[0] < span[1]]
+        values = {
+            "utt2detected": f"{track.detected[part].mean():.3f}",
+            "utt2usable": f"{(state == USABLE).mean():.3f}",
+            "utt2cut": " ".join(f"{first / FPS:.2f}-{last / FPS:.2f}" for first, last in cut),
+        }
     shared_name = _subfolder(utterance)
     audio_path = (out_dir / "audio" / shared_name).with_suffix(".flac").absolute()
     video_path = (out_dir / "video" / shared_name).with_suffix(".avi").absolute()
     num_frames = _write_faces(video_path, faces)
-    if num_frames < wanted:
-        raise RuntimeError(f"{utterance.video}: has {num_frames} of {wanted} pictures; correct the rows")
+    _check_count(utterance, num_frames, wanted)
     wav = fit_length(wav, num_frames * SAMPLES_PER_FRAME)
+    if tracker is not None:  # pictures of mouths come with a word each, too short to tell a voice from its background
+        matrices["speech"] = voiced_frames(wav, num_frames)
     write_audio(audio_path, wav, SAMPLING_RATE)
     out.add(
         utterance.utt_id,
@@ -104,6 +127,33 @@ def _dump_utterance(utterance: Utterance, out_dir: Path, out: PartWriter, tracke
             **({} if utterance.text is None else {"text": utterance.text}),
         },
     )
+
+
+def _find_face(utterance: Utterance, wav: np.ndarray, source, start, end, tracker, face_select: str):
+    """Return the track of the face that is meant, and the part of it that is used, as a slice."""
+    energy = frame_energy(wav2lip_mel(wav).T, len(wav) // SAMPLES_PER_FRAME)
+    if utterance.face is None and face_select == "speaking":
+        track = track_speaker(source, tracker, energy, FPS, start=start, end=end)
+    else:
+        select = nearest(utterance.face) if utterance.face else largest
+        track = track_video(source, tracker, FPS, select, start=start, end=end)
+    part = best_part(track, energy, FPS)
+    if part != slice(0, len(track)):
+        logging.info("%s: uses frames %d to %d of %d", utterance.utt_id, part.start, part.stop, len(track))
+    return track, part
+
+
+def _check_count(utterance: Utterance, num_frames: int, wanted: int) -> None:
+    """Raise where a picture folder holds fewer pictures than its rows say."""
+    if num_frames < wanted:
+        raise RuntimeError(f"{utterance.video}: has {num_frames} of {wanted} pictures; correct the rows")
+
+
+def voiced_frames(wav: np.ndarray, num_frames: int) -> np.ndarray:
+    """Say during which video frames somebody speaks (at least half of the time): uint8 (num_frames,) of 0 and 1."""
+    speech = np.concatenate([[0], np.cumsum(speech_mask(wav, SAMPLING_RATE))])
+    edges = np.minimum(np.arange(num_frames + 1) * MELS_PER_SECOND // FPS, len(speech) - 1)
+    return (2 * np.diff(speech[edges]) >= np.maximum(np.diff(edges), 1)).astype(np.uint8)
 
 
 def picture_span(utterance: Utterance) -> tuple[str, float, float | None]:

@@ -4,6 +4,7 @@ import numpy as np
 
 from silvertalk.media.mel import MELS_PER_SECOND
 
+MAX_LAG = 12  # frames, 0.48 s; recordings that are further out of step are rare
 INNER_LIP_PAIRS = ((61, 67), (62, 66), (63, 65))  # upper, lower
 
 

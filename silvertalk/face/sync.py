@@ -1,16 +1,17 @@
-"""Stage 4 for the face: measure and remove the audio-video offset, drop what is unusable.
+"""Stage 4 for the face: remove the audio-video offset, drop what is unusable.
 
-Before there is a sync expert, the offset is where mouth opening and sound
-energy correlate most. One clip of three seconds gives that within two or three
-frames; the curves of all clips of one speaker, recorded by one setup, are
-averaged, which gives it to the frame.
+The offset comes of the lag curves that ``measure_offsets`` wrote (offset.py).
+One clip of three seconds gives it within a frame where a sync network helps,
+nearly so where mouth opening and sound energy alone are compared; the curves
+of all clips of one speaker, recorded by one setup, are averaged, which gives it
+to the frame.
 
-Pictures of mouths (stage 3's ``face_input`` mouth) have no landmarks: there
-the sound stays where it is, and only the length is judged.
+Pictures of mouths (stage 3's ``face_input`` mouth) have no landmarks: without a
+network the sound stays where it is there, and only the length is judged.
 """
 
 import os
-from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,14 +19,19 @@ import kaldiio
 import numpy as np
 
 from silvertalk.data import PartWriter, combine_parts, read_scp, subset_data_dir
-from silvertalk.face.dump import SAMPLES_PER_FRAME, fit_length
-from silvertalk.face.lips import frame_energy, lag_correlation, lip_opening
+from silvertalk.data.face_clips import USABLE, find_windows
+from silvertalk.data.kaldi import SortedColumn
+from silvertalk.face.dump import SAMPLES_PER_FRAME, fit_length, voiced_frames
+from silvertalk.face.offset import MIN_SHIFT, OUT_OF_SYNC, LagCurves, read_lag_curves
+from silvertalk.face.sync_plot import plot_offsets
 from silvertalk.media import read_audio, wav2lip_mel, write_audio
 from silvertalk.media.mel import SAMPLING_RATE
+from silvertalk.utils import atomic_path
 
-MAX_LAG = 12  # frames, 0.48 s
-# A shift is believed only if it is clear: speech rhythm alone gives side peaks.
-MIN_SHIFT, MIN_PEAK, MIN_GAIN = 2, 0.4, 0.08
+GROUPS = ("spk", "utt", "none")
+WINDOW = 5  # frames; training takes two windows of a clip that share none
+MAX_DEVIATION = 4  # frames by which a clip's own clear offset may differ from its speaker's
+COLUMNS = ("utt_id", "offset", "own_offset", "confidence", "correlation", "method", "verdict", "reason")
 
 
 @dataclass
@@ -37,33 +43,41 @@ class SyncLimits:
     max_frames: int = 1500  # 60 s
     min_detected: float = 0.5  # share of frames in which the face was found
     min_correlation: float = 0.0  # of mouth opening and sound after the correction; lower counts as out of sync
+    min_confidence: float | None = None  # of the sync network after the correction; None: 0 expert, 0.5 SyncNet v2
 
 
-def speaker_offset(curve: np.ndarray) -> int:
-    """Choose the offset from an averaged lag curve.
+@dataclass
+class Verdict:
+    """What stage 4 found of an utterance and did with it."""
 
-    Args:
-        curve: (2 * MAX_LAG + 1,) from ``lag_correlation``.
+    utt_id: str
+    method: str  # correlation, expert or syncnet_v2; none where nothing was measured
+    offset: int  # frames by which the sound was late, and is moved
+    own_offset: int  # the same as this utterance alone says
+    confidence: float  # of the network in the offset; nan without one
+    correlation: float  # of mouth opening and sound in the offset; nan without landmarks
+    reason: str = ""  # why it is dropped; "" where it is kept
 
-    Returns:
-        Frames by which the sound is late; 0 where no shift is clear.
-    """
-    lag = int(np.argmax(curve)) - MAX_LAG
-    clear = curve.max() >= MIN_PEAK and curve.max() - curve[MAX_LAG] >= MIN_GAIN
-    at_edge = abs(lag) == MAX_LAG
-    return lag if abs(lag) >= MIN_SHIFT and clear and not at_edge else 0
+    def row(self) -> str:
+        """A line of sync.tsv."""
+        what = "dropped" if self.reason else "shifted" if self.offset else "kept"
+        figures = ("" if np.isnan(value) else f"{value:.3f}" for value in (self.confidence, self.correlation))
+        fields = (self.utt_id, self.offset, self.own_offset, *figures, self.method, what, self.reason)
+        return "\t".join(map(str, fields)) + "\n"
 
 
 def sync_filter(
-    org_dir: str | os.PathLike, out_dir: str | os.PathLike, group: str, limits: SyncLimits
+    org_dir: str | os.PathLike, sync_dir: str | os.PathLike, out_dir: str | os.PathLike, group: str, limits: SyncLimits
 ) -> dict[str, str]:
     """Write the corrected and filtered copy of one face dump.
 
     Args:
         org_dir: Face dump of stage 3.
+        sync_dir: Its lag curves, see ``measure_offsets``.
         out_dir: Folder to write: scp files that point into ``org_dir`` where
-            nothing changed, new sound and mel where the sound was shifted,
-            ``sync.tsv`` with what was measured, ``dropped.tsv`` with reasons.
+            nothing changed, new sound, mel and voice where the sound was
+            shifted, ``sync.tsv`` with what was measured and done,
+            ``dropped.tsv`` with reasons, ``images/sync.png``.
         group: ``spk``: one offset per speaker; ``utt``: one per utterance
             (long or mixed recordings); ``none``: no correction.
         limits: What is dropped.
@@ -71,70 +85,104 @@ def sync_filter(
     Returns:
         The dropped utterances with their reasons.
     """
-    if group not in ("spk", "utt", "none"):
-        raise ValueError(f"sync_group '{group}' is none of spk, utt, none")
+    if group not in GROUPS:
+        raise ValueError(f"sync_group '{group}' is none of {', '.join(GROUPS)}")
     org_dir, out_dir = Path(org_dir), Path(out_dir)
-    if not (org_dir / "landmarks.scp").is_file():
-        return _filter_mouths(org_dir, out_dir, limits)
-    utt2spk = read_scp(org_dir / "utt2spk")
-    curves = _lag_curves(org_dir)
-    grouped = defaultdict(list)
-    for utt_id, curve in curves.items():
-        grouped[utt2spk[utt_id] if group == "spk" else utt_id].append(curve)
-    offsets = {
-        key: speaker_offset(np.mean(values, axis=0)) if group != "none" else 0 for key, values in grouped.items()
-    }
-    utt2offset = {utt_id: offsets[utt2spk[utt_id] if group == "spk" else utt_id] for utt_id in curves}
-    correlation = {utt_id: float(curves[utt_id][MAX_LAG + utt2offset[utt_id]]) for utt_id in curves}
-    dropped = _unusable(org_dir, correlation, limits)
-    replaced = _shift_sound(org_dir, out_dir, {u: k for u, k in utt2offset.items() if k and u not in dropped})
-    replaced["utt2offset"] = utt2offset
-    replaced["utt2sync"] = {utt_id: f"{value:.3f}" for utt_id, value in correlation.items()}
+    dropped, offsets, correlations, points = {}, {}, {}, []
+    with atomic_path(out_dir / "sync.tsv") as temporary, open(temporary, "w", encoding="utf-8") as table:
+        table.write("\t".join(COLUMNS) + "\n")
+        for verdict in _judge(org_dir, Path(sync_dir), group, limits):
+            table.write(verdict.row())
+            offsets[verdict.utt_id] = verdict.offset
+            correlations[verdict.utt_id] = "" if np.isnan(verdict.correlation) else f"{verdict.correlation:.3f}"
+            quality = verdict.correlation if np.isnan(verdict.confidence) else verdict.confidence
+            points.append((verdict.own_offset, quality, not verdict.reason))
+            if verdict.reason:
+                dropped[verdict.utt_id] = verdict.reason
+    plot_offsets(np.array(points, np.float32).reshape(-1, 3), out_dir / "images" / "sync.png")
+    replaced = _shift_sound(org_dir, out_dir, {u: k for u, k in offsets.items() if k and u not in dropped})
+    replaced |= {"utt2offset": offsets, "utt2sync": correlations}
     subset_data_dir(org_dir, out_dir, dropped, replaced)
     return dropped
 
 
-def _filter_mouths(org_dir: Path, out_dir: Path, limits: SyncLimits) -> dict[str, str]:
-    """Copy a dump without landmarks, less what is too short or too long."""
-    frames = {utt_id: int(count) for utt_id, count in read_scp(org_dir / "utt2num_frames").items()}
-    faults = {utt_id: _wrong_length(count, limits.min_mouth_frames, limits) for utt_id, count in frames.items()}
-    dropped = {utt_id: fault for utt_id, fault in faults.items() if fault}
-    subset_data_dir(org_dir, out_dir, dropped, {"utt2offset": dict.fromkeys(frames, 0)})
-    return dropped
+def _judge(org_dir: Path, sync_dir: Path, group: str, limits: SyncLimits) -> Iterator[Verdict]:
+    """Decide on every utterance, in the order of the tables."""
+    by_speaker = _speaker_offsets(org_dir, sync_dir) if group == "spk" else {}
+    names = ("utt2spk", "utt2num_frames", "utt2detected", "face_state.scp", "speech.scp")
+    columns = {name: SortedColumn(org_dir / name) for name in names}
+    for utt_id, scorer, curves in read_lag_curves(sync_dir):
+        entry = {name: column.get(utt_id) for name, column in columns.items()}
+        own = curves.peak()
+        offset = by_speaker[entry["utt2spk"]] if group == "spk" else curves.offset(scorer) if group == "utt" else 0
+        method = scorer if scorer != "none" or curves.correlation is None else "correlation"
+        figures = curves.confidence_at(offset), curves.correlation_at(offset)
+        verdict = Verdict(utt_id, method, offset, own, *figures)
+        verdict.reason = (
+            _wrong_length(entry, curves, limits)
+            or _faceless(entry, limits)
+            or _silent(entry, offset)
+            or _out_of_sync(verdict, curves, scorer, group, limits)
+        )
+        yield verdict
 
 
-def _lag_curves(org_dir: Path) -> dict[str, np.ndarray]:
-    """One lag curve per utterance."""
-    landmarks, boxes, mels = (kaldiio.load_scp(str(org_dir / f"{n}.scp")) for n in ("landmarks", "bbox", "mel"))
-    curves = {}
-    for utt_id in landmarks:
-        opening = lip_opening(landmarks[utt_id].reshape(-1, 68, 3), boxes[utt_id])
-        curves[utt_id] = lag_correlation(opening, frame_energy(mels[utt_id], len(opening)), MAX_LAG)
-    return curves
+def _speaker_offsets(org_dir: Path, sync_dir: Path) -> dict[str, int]:
+    """Read the offset of every speaker off the sum of the curves of all clips."""
+    utt2spk = SortedColumn(org_dir / "utt2spk")
+    sums: dict[str, tuple[str, LagCurves]] = {}
+    for utt_id, scorer, curves in read_lag_curves(sync_dir):
+        spk = utt2spk.get(utt_id)
+        sums[spk] = (scorer, sums[spk][1] + curves) if spk in sums else (scorer, curves)
+    return {spk: curves.offset(scorer) for spk, (scorer, curves) in sums.items()}
 
 
-def _unusable(org_dir: Path, correlation: dict[str, float], limits: SyncLimits) -> dict[str, str]:
-    """Name the utterances to drop and why."""
-    frames, detected = read_scp(org_dir / "utt2num_frames"), read_scp(org_dir / "utt2detected")
-    dropped = {}
-    for utt_id, value in correlation.items():
-        count, share = int(frames[utt_id]), float(detected[utt_id])
-        if fault := _wrong_length(count, limits.min_frames, limits):
-            dropped[utt_id] = fault
-        elif share < limits.min_detected:
-            dropped[utt_id] = f"face found in {share:.0%} of the frames, less than {limits.min_detected:.0%}"
-        elif value < limits.min_correlation:
-            dropped[utt_id] = f"out of sync: mouth and sound correlate {value:.2f}, less than {limits.min_correlation}"
-    return dropped
+def _wrong_length(entry: dict, curves: LagCurves, limits: SyncLimits) -> str:
+    """Why the number of frames is too small or too large; "" where it is not."""
+    num_frames = int(entry["utt2num_frames"])
+    least = limits.min_mouth_frames if curves.correlation is None else limits.min_frames
+    if num_frames < least:
+        return f"{num_frames} frames, fewer than {least}"
+    return f"{num_frames} frames, more than {limits.max_frames}" if num_frames > limits.max_frames else ""
 
 
-def _wrong_length(num_frames: int, min_frames: int, limits: SyncLimits) -> str | None:
-    """Why a number of frames is too small or too large."""
-    if num_frames < min_frames:
-        return f"{num_frames} frames, fewer than {min_frames}"
-    if num_frames > limits.max_frames:
-        return f"{num_frames} frames, more than {limits.max_frames}"
-    return None
+def _faceless(entry: dict, limits: SyncLimits) -> str:
+    """Why the face is seen too rarely."""
+    share = float(entry["utt2detected"] or 1)
+    if share < limits.min_detected:
+        return f"face found in {share:.0%} of the frames, less than {limits.min_detected:.0%}"
+    return ""
+
+
+def _silent(entry: dict, offset: int) -> str:
+    """Why there is nothing to learn from: training takes two windows that share no frame."""
+    if entry["face_state.scp"] is None or entry["speech.scp"] is None:
+        return ""
+    usable, voiced = (kaldiio.load_mat(entry[f"{name}.scp"]) for name in ("face_state", "speech"))
+    moved = np.zeros(len(voiced), bool)
+    frames = np.flatnonzero(voiced) - offset
+    moved[frames[(frames >= 0) & (frames < len(moved))]] = True
+    starts = find_windows(usable == USABLE, moved, WINDOW)
+    if not len(starts):
+        return "no window with a voice and a face"
+    return "no two windows with a voice and a face" if starts[-1] - starts[0] < WINDOW else ""
+
+
+def _out_of_sync(verdict: Verdict, curves: LagCurves, scorer: str, group: str, limits: SyncLimits) -> str:
+    """Why sound and lips do not belong together, or nobody can say by how much they are apart."""
+    if verdict.correlation < limits.min_correlation:
+        return f"out of sync: mouth and sound correlate {verdict.correlation:.2f}, less than {limits.min_correlation}"
+    if curves.similarity is None:
+        return ""
+    least = OUT_OF_SYNC[scorer] if limits.min_confidence is None else limits.min_confidence
+    if verdict.confidence < least:
+        return f"out of sync: confidence {verdict.confidence:.2f}, less than {least}"
+    clear, apart = curves.is_clear(scorer), abs(verdict.own_offset - verdict.offset)
+    if group == "utt" and not clear and apart >= MIN_SHIFT:
+        return f"out of sync: seems {verdict.own_offset} frames late, which is not sure"
+    if group == "spk" and clear and apart > MAX_DEVIATION:
+        return f"out of sync: {verdict.own_offset} frames late, the speaker's other clips {verdict.offset}"
+    return ""
 
 
 def _shift_sound(org_dir: Path, out_dir: Path, utt2offset: dict[str, int]) -> dict[str, dict[str, object]]:
@@ -143,6 +191,7 @@ def _shift_sound(org_dir: Path, out_dir: Path, utt2offset: dict[str, int]) -> di
         return {}
     audio = read_scp(org_dir / "audio.scp")
     utt2spk = read_scp(org_dir / "utt2spk")
+    voiced = (org_dir / "speech.scp").is_file()
     with PartWriter(out_dir, job=1) as out:
         for utt_id, offset in utt2offset.items():
             if utt_id in out.done:
@@ -152,6 +201,10 @@ def _shift_sound(org_dir: Path, out_dir: Path, utt2offset: dict[str, int]) -> di
             shifted = fit_length(wav[late:] if late > 0 else np.pad(wav, (-late, 0)), len(wav))
             path = (out_dir / "audio" / utt2spk[utt_id] / f"{utt_id}.flac").absolute()
             write_audio(path, shifted, rate)
-            out.add(utt_id, {"mel": wav2lip_mel(shifted).T}, {"audio.scp": str(path)})
+            matrices = {"mel": wav2lip_mel(shifted).T}
+            if voiced:
+                matrices["speech"] = voiced_frames(shifted, len(shifted) // SAMPLES_PER_FRAME)
+            out.add(utt_id, matrices, {"audio.scp": str(path)})
     combine_parts(out_dir, list(utt2offset))
-    return {name: read_scp(out_dir / name) for name in ("audio.scp", "mel.scp")}
+    names = ("audio.scp", "mel.scp", *(["speech.scp"] if voiced else []))
+    return {name: read_scp(out_dir / name) for name in names}

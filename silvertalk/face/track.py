@@ -120,8 +120,13 @@ def follow_face(frames: Iterable[Picture | np.ndarray], backend, select: Selecto
         if box is None:
             yield Seen(shot)
         else:
-            points = backend.landmarks(backend.view(frame), box).astype(np.float32)
-            yield Seen(shot, points, _mouth_patch(frame, points))
+            yield look_at(frame, box, backend, shot)
+
+
+def look_at(frame: Picture | np.ndarray, box: np.ndarray, backend, shot: int) -> Seen:
+    """Place the landmarks of a face whose box, (4,) in pixels, is known."""
+    points = backend.landmarks(backend.view(frame), box).astype(np.float32)
+    return Seen(shot, points, _mouth_patch(frame, points))
 
 
 def make_track(seen: list[Seen], fps: float) -> Track:
@@ -147,7 +152,7 @@ def make_track(seen: list[Seen], fps: float) -> Track:
 
 def _boxes(frames, backend, select: Selector) -> Iterator[tuple[Picture | np.ndarray, np.ndarray | None, int]]:
     """Give every frame the detector's box or None, and its shot; detects on every fourth frame where that is enough."""
-    follower, is_cut = _Follower(backend, select), _CutDetector()
+    follower, is_cut = _Follower(backend, select), CutDetector()
     previous, held, shot = None, [], 0  # box of the last detection, frames since then
     for frame in frames:
         if is_cut(frame):
@@ -186,7 +191,7 @@ def _covered(mouths: list[np.ndarray | None], shot: np.ndarray) -> np.ndarray:
     hand, often) is not noticed, nor what never moves away.
     """
     covered = np.zeros(len(mouths), bool)
-    for part in _shots(shot):
+    for part in shots(shot):
         known = [k for k in range(part.start, part.stop) if mouths[k] is not None]
         if not known:
             continue
@@ -209,7 +214,10 @@ class _Follower:
     def find(self, frame) -> np.ndarray | None:
         """Return its box, or None where it is not to be seen."""
         boxes = self.backend.detect(self.backend.view(frame))
-        index = self._nearest(boxes) if self.last is not None else self.select(boxes, frame)
+        if self.last is not None:
+            index = nearest_within_reach(boxes, self.last, self.missed)
+        else:
+            index = self.select(boxes, frame)
         if index is None:
             self.missed += 1
             if self.missed >= LOST_FOR_GOOD:
@@ -218,17 +226,24 @@ class _Follower:
         self.last, self.missed = boxes[index], 0
         return self.last
 
-    def _nearest(self, boxes: np.ndarray) -> int | None:
-        """Find the box whose centre is nearest to the last one's, if that is within reach."""
-        if not len(boxes):
-            return None
-        width = self.last[2] - self.last[0]
-        distance = np.abs((boxes - self.last).reshape(-1, 2, 2).mean(axis=1)).max(axis=1) / width
-        index = int(np.argmin(distance))
-        return index if distance[index] < (REACH_WHEN_LOST if self.missed else REACH) else None
+
+def nearest_within_reach(boxes: np.ndarray, last: np.ndarray, missed: int) -> int | None:
+    """Find the box (N, 4) whose centre is nearest to the last one's, (4,), if a head can have moved there.
+
+    Args:
+        boxes: What the detector found.
+        last: Where the face was.
+        missed: Frames in which it was not found since.
+    """
+    if not len(boxes):
+        return None
+    width = last[2] - last[0]
+    distance = np.abs((boxes - last).reshape(-1, 2, 2).mean(axis=1)).max(axis=1) / width
+    index = int(np.argmin(distance))
+    return index if distance[index] < (REACH_WHEN_LOST if missed else REACH) else None
 
 
-class _CutDetector:
+class CutDetector:
     """Tells whether a frame begins another shot."""
 
     def __init__(self):
@@ -241,7 +256,7 @@ class _CutDetector:
         return previous is not None and float(np.abs(thumbnail - previous).mean()) > CUT_CHANGE
 
 
-def _shots(shot: np.ndarray) -> list[slice]:
+def shots(shot: np.ndarray) -> list[slice]:
     """Where each shot lies."""
     edges = [0, *(np.flatnonzero(np.diff(shot)) + 1), len(shot)]
     return [slice(a, b) for a, b in zip(edges, edges[1:], strict=False)]
@@ -255,7 +270,7 @@ def _fill_gaps(landmarks: list, detected: np.ndarray, shot: np.ndarray) -> np.nd
     before, after = known[np.maximum(following - 1, 0)], known[following]
     nearest = np.where(np.abs(frames - before) < np.abs(after - frames), before, after)
     filled = np.stack([landmarks[i] for i in nearest]).astype(np.float32)
-    for part in _shots(shot):
+    for part in shots(shot):
         inside = np.flatnonzero(detected[part])
         if 0 < len(inside) < part.stop - part.start:
             values = filled[part][inside].reshape(len(inside), -1)
@@ -278,9 +293,9 @@ def drawn_weight(track: Track, fps: float) -> np.ndarray:
     Returns:
         float32 (T,) in [0, 1].
     """
-    seen = track.detected & ~track.covered & ~_in_profile(track.landmarks)
+    seen = track.detected & ~track.covered & ~in_profile(track.landmarks)
     weight = np.zeros(len(seen), np.float32)
-    for part in _shots(track.shot):
+    for part in shots(track.shot):
         filled = _close_gaps(seen[part], round(LONGEST_GAP * fps))
         away = distance_transform_edt(np.pad(filled, 1, constant_values=True))[1:-1] if not filled.all() else np.inf
         weight[part] = np.where(filled, np.clip(away / (RAMP * fps + 1), 0, 1), 0)
@@ -297,7 +312,7 @@ def _close_gaps(seen: np.ndarray, longest: int) -> np.ndarray:
     return closed
 
 
-def _in_profile(landmarks: np.ndarray) -> np.ndarray:
+def in_profile(landmarks: np.ndarray) -> np.ndarray:
     """Whether the nose reaches an outer eye corner: bool (T,)."""
     points = landmarks[..., :2]
     right, left = (points[:, corner] for corner in EYE_CORNERS)
@@ -352,7 +367,7 @@ def stable_boxes(landmarks: np.ndarray, fps: float = 25.0, shot: np.ndarray | No
     centre = np.stack([(eyes[:, 0] + points[:, JAW_ENDS].mean(1)[:, 0]) / 2, eyes[:, 1]], axis=1)
     size = face_scale(points)
     boxes = np.empty((len(points), 4), np.float32)
-    for part in _shots(np.zeros(len(points)) if shot is None else shot):
+    for part in shots(np.zeros(len(points)) if shot is None else shot):
         x, y = smooth_motion(centre[part], size[part], fps).T
         scale = gaussian_filter1d(size[part], 0.32 * fps, mode="nearest")
         corners = [x - HALF_WIDTH * scale, y - ABOVE_EYES * scale, x + HALF_WIDTH * scale, y + BELOW_EYES * scale]

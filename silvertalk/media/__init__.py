@@ -5,9 +5,9 @@ from silvertalk.media.mel import wav2lip_mel
 from silvertalk.media.picture import Picture
 from silvertalk.media.video import (
     MediaInfo,
-    index_frames,
     probe,
     read_frames,
+    read_jpegs,
     read_pictures,
     read_window,
 )
@@ -17,10 +17,10 @@ __all__ = [
     "MediaInfo",
     "Picture",
     "VideoWriter",
-    "index_frames",
     "probe",
     "read_audio",
     "read_frames",
+    "read_jpegs",
     "read_pictures",
     "read_window",
     "wav2lip_mel",

@@ -17,6 +17,7 @@ AAC_RATES = {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}  # Hz
 AAC_BLOCK = 1024  # samples
 # Fragments leave as soon as they are whole; the header waits for the first, because it tells players of AAC's priming.
 FRAGMENTED = {"movflags": "frag_keyframe+delay_moov+default_base_moof+use_metadata_tags", "frag_duration": "400000"}
+MP4_OPTIONS = {"movflags": "+faststart+use_metadata_tags"}
 STANDARD_OUTPUT = "-"
 
 
@@ -83,7 +84,7 @@ class VideoWriter:
         try:
             temporary = self._stack.enter_context(atomic_path(self._path))
             temporary.touch()  # FFmpeg opens the file only with the first frame, when minutes may have passed
-            self._container = av.open(str(temporary), "w", options={"movflags": "+faststart+use_metadata_tags"})
+            self._container = av.open(str(temporary), "w", options={} if self._codec == "mjpeg" else MP4_OPTIONS)
         except (OSError, ValueError) as error:
             self._stack.__exit__(type(error), error, error.__traceback__)
             reason = getattr(error, "strerror", None) or error

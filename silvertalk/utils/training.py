@@ -13,15 +13,16 @@ batch normalisation looks at each process's own batch.
 import contextlib
 import json
 import logging
+import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import lightning
 import matplotlib
 import torch
-from lightning.pytorch.callbacks import Callback, TQDMProgressBar
+from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, TQDMProgressBar
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from silvertalk.utils.experiment import find_weights
@@ -44,6 +45,8 @@ class TrainerOptions:
     num_nodes: int = 1  # machines; the worker is to be started on each of them, on Slurm by srun
     seed: int = 777
     keep_nbest_models: int = 5  # averaged at the end
+    patience: int = 0  # stop after so many epochs without a better validation loss; 0: never
+    ema: float = 0.0  # decay of the moving average of the weights, which is what is validated and saved; 0: none
 
 
 def fit(
@@ -57,7 +60,8 @@ def fit(
     """Train, resuming where a killed run stopped.
 
     Args:
-        module: Logs the metric ``valid/loss``.
+        module: Logs the metric ``valid/loss``. One with several optimisers steps them itself
+            (``automatic_optimization`` false), and cares for accumulation and the gradient's norm.
         train_loader: Batches for training, of this process alone.
         valid_loader: Batches for validation, likewise.
         exp_dir: Experiment folder.
@@ -66,22 +70,31 @@ def fit(
 
     Returns:
         The averaged weights.
+
+    Raises:
+        RuntimeError: The loss is no number any more.
+        OSError: A file cannot be written. In both cases ``checkpoint.pth`` is that of the last good epoch.
     """
     exp_dir = Path(exp_dir)
     exp_dir.mkdir(parents=True, exist_ok=True)
-    folder = ExperimentFolder(exp_dir, save_weights, options.keep_nbest_models)
+    folder = ExperimentFolder(exp_dir, save_weights, options.keep_nbest_models, options.patience)
+    averages = [EMAWeightAveraging(decay=options.ema)] if options.ema else []
+    steps_itself = not module.automatic_optimization
+    parallel = max(options.ngpu, 1) * options.num_nodes > 1
     trainer = lightning.Trainer(
         accelerator="gpu" if options.ngpu else "cpu",
         devices=options.ngpu or 1,
         num_nodes=options.num_nodes,
+        # Of several optimisers' networks each step uses a part.
+        strategy="ddp_find_unused_parameters_true" if steps_itself and parallel else "auto",
         precision=options.precision,
         max_epochs=options.max_epoch,
         limit_train_batches=options.num_iters_per_epoch * options.accum_grad,
         limit_val_batches=options.num_valid_iters,
-        accumulate_grad_batches=options.accum_grad,
-        gradient_clip_val=options.grad_clip or None,
+        accumulate_grad_batches=1 if steps_itself else options.accum_grad,
+        gradient_clip_val=None if steps_itself else options.grad_clip or None,
         logger=TensorBoardLogger(exp_dir, name="", version="tensorboard"),
-        callbacks=[folder, *([TQDMProgressBar()] if os.isatty(2) else [])],
+        callbacks=[folder, *averages, *([TQDMProgressBar()] if os.isatty(2) else [])],
         enable_progress_bar=os.isatty(2),
         enable_checkpointing=False,
         enable_model_summary=False,
@@ -99,6 +112,8 @@ def fit(
             logging.info("resuming from %s", checkpoint)
         resumed = checkpoint if checkpoint.is_file() else None
         trainer.fit(module, train_loader, valid_loader, ckpt_path=resumed, weights_only=False)
+        if trainer.is_global_zero:
+            folder.average_best()
     return find_weights(exp_dir)
 
 
@@ -118,16 +133,21 @@ def _log_file(path: Path) -> Iterator[None]:
 class ExperimentFolder(Callback):
     """Write the experiment folder after every epoch.
 
+    Has to stand before a callback that averages weights: what was validated is saved.
+
     Args:
         exp_dir: Experiment folder.
         save_weights: Writes a weights file: (path, step, epoch).
         nbest: Number of best epochs kept and averaged.
+        patience: Epochs without a better one after which training stops; 0: never.
     """
 
     METRIC = "valid/loss"
+    LOSS_EVERY = 20  # batches between two looks at the loss, each of which waits for the GPU
 
-    def __init__(self, exp_dir: Path, save_weights: Callable[[Path, int, int], None], nbest: int):
-        self.exp_dir, self.save_weights, self.nbest = exp_dir, save_weights, nbest
+    def __init__(self, exp_dir: Path, save_weights: Callable[[Path, int, int], None], nbest: int, patience: int = 0):
+        self.exp_dir, self.save_weights, self.nbest, self.patience = exp_dir, save_weights, nbest, patience
+        self.checkpoint = exp_dir / "checkpoint.pth"
         self.history: list[dict[str, float]] = []  # one entry per epoch
 
     def state_dict(self) -> dict:
@@ -138,24 +158,74 @@ class ExperimentFolder(Callback):
         """Restored from ``checkpoint.pth``."""
         self.history = json.loads(state["history"])
 
-    def on_train_epoch_end(self, trainer, module) -> None:
-        """Save weights, log the epoch, keep the best, and last the resume point."""
-        checkpoint = self.exp_dir / "checkpoint.pth"
-        # Lightning's metrics and its checkpoint are the work of all processes, the files that of one.
-        metrics = {k: float(v) for k, v in sorted(trainer.callback_metrics.items())}
-        self.history.append({"epoch": trainer.current_epoch + 1, **metrics})
-        if not trainer.is_global_zero:
-            trainer.save_checkpoint(checkpoint)
-            return
-        self._write_epoch(trainer, metrics)
-        with atomic_path(checkpoint) as temporary:
-            trainer.save_checkpoint(temporary)
+    def on_train_start(self, trainer, module) -> None:
+        """A training that had stopped early is not begun again."""
+        trainer.should_stop = self._is_patient_no_more()
 
-    def _write_epoch(self, trainer, metrics: dict[str, float]) -> None:
-        """Write everything but the resume point."""
-        epoch = trainer.current_epoch + 1
+    def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx) -> None:
+        """Notice early when the loss is no number any more."""
+        if batch_idx % self.LOSS_EVERY == 0 and isinstance(outputs, Mapping) and "loss" in outputs:
+            self._refuse_nan({"train/loss": float(outputs["loss"])})
+
+    def on_validation_epoch_end(self, trainer, module) -> None:
+        """Save the weights that were validated."""
+        self._refuse_nan(_metrics(trainer))
+        if trainer.is_global_zero:
+            epoch = trainer.current_epoch + 1
+            with self._named_errors(path := self.exp_dir / f"{epoch}epoch.pth"):
+                self.save_weights(path, trainer.global_step, epoch)
+
+    def on_train_epoch_end(self, trainer, module) -> None:
+        """Log the epoch, keep the best, and last the resume point."""
+        # Lightning's metrics and its checkpoint are the work of all processes, the files that of one.
+        metrics = _metrics(trainer)
+        self._refuse_nan(metrics)
+        self.history.append({"epoch": trainer.current_epoch + 1, **metrics})
+        if trainer.is_global_zero:
+            with self._named_errors(self.exp_dir):
+                self._write_epoch(trainer.current_epoch + 1, metrics)
+            with self._named_errors(self.checkpoint), atomic_path(self.checkpoint) as temporary:
+                trainer.save_checkpoint(temporary)
+        else:
+            trainer.save_checkpoint(self.checkpoint)
+        if self._is_patient_no_more():
+            best = self._best_epochs()[0]
+            logging.info("stopped: no epoch was better than epoch %d for %d epochs", best, self.patience)
+            trainer.should_stop = True
+
+    def _refuse_nan(self, metrics: dict[str, float]) -> None:
+        """Stop before a broken network is saved."""
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise RuntimeError(
+                    f"{self.exp_dir}: {name} is {value}; lower optim.lr, or train with trainer.precision 32-true or a"
+                    f" trainer.grad_clip of 1. {self._last_good()}"
+                )
+
+    @contextlib.contextmanager
+    def _named_errors(self, path: Path) -> Iterator[None]:
+        """Say what could not be written and what is left."""
+        try:
+            yield
+        except (OSError, RuntimeError) as error:  # torch's writer raises RuntimeError when the disk is full
+            raise OSError(f"{path}: cannot be written ({error}); make room on the disk. {self._last_good()}") from error
+
+    def _last_good(self) -> str:
+        """Where the next start goes on."""
+        if not self.checkpoint.is_file():
+            return "No epoch was finished: the next start begins anew"
+        done = self.history[-1]["epoch"] if self.history else 0
+        return f"{self.checkpoint} is that of epoch {done}, from which the next start goes on"
+
+    def _is_patient_no_more(self) -> bool:
+        """Whether the last epochs were all no better."""
+        return bool(
+            self.patience and self.history and self.history[-1]["epoch"] - self._best_epochs()[0] >= self.patience
+        )
+
+    def _write_epoch(self, epoch: int, metrics: dict[str, float]) -> None:
+        """Write everything but the weights and the resume point."""
         logging.info("%d epoch: %s", epoch, ", ".join(f"{k}={v:.4f}" for k, v in metrics.items()))
-        self.save_weights(self.exp_dir / f"{epoch}epoch.pth", trainer.global_step, epoch)
         self._link("latest.pth", epoch)
         best = self._best_epochs()
         self._link("valid.loss.best.pth", best[0])
@@ -163,10 +233,14 @@ class ExperimentFolder(Callback):
             if int(path.name.removesuffix("epoch.pth")) not in {*best, epoch}:
                 path.unlink()
         self._plot()
-        if epoch == trainer.max_epochs:
-            average_checkpoints(
-                [self.exp_dir / f"{n}epoch.pth" for n in best], self.exp_dir / f"valid.loss.ave_{self.nbest}best.pth"
-            )
+
+    def average_best(self) -> None:
+        """Average the weights of the best epochs."""
+        if not self.history:
+            raise RuntimeError(f"{self.exp_dir}: nothing was trained; give trainer.max_epoch 1 or more")
+        target = self.exp_dir / f"valid.loss.ave_{self.nbest}best.pth"
+        with self._named_errors(target):
+            average_checkpoints([self.exp_dir / f"{n}epoch.pth" for n in self._best_epochs()], target)
 
     def _best_epochs(self) -> list[int]:
         """Numbers of the best epochs, the best first."""
@@ -195,6 +269,11 @@ class ExperimentFolder(Callback):
         with atomic_path(self.exp_dir / "images" / "loss.png") as temporary:
             figure.savefig(temporary, dpi=80, bbox_inches="tight")
         pyplot.close(figure)
+
+
+def _metrics(trainer) -> dict[str, float]:
+    """What was logged up to now, as numbers."""
+    return {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
 
 
 def average_checkpoints(paths: list[Path], out_path: Path) -> None:

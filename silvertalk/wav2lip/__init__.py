@@ -3,18 +3,24 @@
 import importlib
 
 __all__ = [
+    "PatchDiscriminator",
     "QualityDiscriminator",
     "SyncNet",
     "Wav2Lip",
+    "describe",
+    "export_network",
     "load_checkpoint",
     "mel_chunk_starts",
     "save_checkpoint",
 ]
 
 _HOMES = {
+    "PatchDiscriminator": "networks",
     "QualityDiscriminator": "networks",
     "SyncNet": "networks",
     "Wav2Lip": "networks",
+    "describe": "checkpoint",
+    "export_network": "export",
     "load_checkpoint": "checkpoint",
     "mel_chunk_starts": "windows",
     "save_checkpoint": "checkpoint",

@@ -21,7 +21,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from silvertalk.utils.cache import cache_folder, content_key
 from silvertalk.utils.cli import make_parser
 from silvertalk.utils.log import setup_logging
 from silvertalk.wav2lip.checkpoint import TrainedNetwork, build_network
-from silvertalk.wav2lip.windows import MEL_STEP_SIZE, mask_lower_half
+from silvertalk.wav2lip.windows import MEL_STEP_SIZE, SYNCNET_T, mask_lower_half
 
 FORMAT = 1  # counts changes of what is written here
 MODEL_FILES = {"openvino": ("model.xml", "model.bin"), "onnxruntime": ("model.onnx",)}  # the first is opened
@@ -157,7 +157,10 @@ def _write(found: TrainedNetwork, folder: Path, backend: str, precision: str) ->
     network = build_network(found).requires_grad_(False)
     img_size = network.img_size
     model = folder / MODEL_FILES[backend][0]
-    (_write_openvino if backend == "openvino" else _write_onnx)(network, model, precision)
+    if backend == "openvino":
+        write_openvino(network, model, precision)
+    else:
+        write_onnx(network, model)
     mels, faces = check_inputs(img_size)
     wanted = TorchEngine(network, CHECK_FRAMES)(mels, faces)
     del network
@@ -173,37 +176,56 @@ def _write(found: TrainedNetwork, folder: Path, backend: str, precision: str) ->
     (folder / "model.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
-def _write_openvino(network, path: Path, precision: str) -> None:
-    """Write OpenVINO's format: any number of frames, weights of 16 bit where the arithmetic has no more."""
+def converter_inputs(network) -> dict[str, tuple[int, ...]]:
+    """Names and shapes, without that of the batch, of what a generator or an expert takes."""
+    size = network.img_size
+    face = (6, size, size) if type(network).__name__ == "Wav2Lip" else (3 * SYNCNET_T, size // 2, size)
+    return {"mel": (1, 80, MEL_STEP_SIZE), "face": face}
+
+
+def write_openvino(network, path: Path, precision: str, about: Mapping[str, str] | None = None) -> None:
+    """Write OpenVINO's format: any number of frames, weights of 16 bit where the arithmetic has no more.
+
+    Args:
+        network: Generator or expert, on the CPU.
+        path: The .xml; the .bin appears beside it.
+        precision: What it will run in: fp32, bf16 or fp16.
+        about: What the network is, kept in the .xml.
+    """
     import torch
 
     from silvertalk.wav2lip.engine import import_openvino
 
     openvino = import_openvino()
-    size = network.img_size
-    shapes = {"mel": (1, 80, MEL_STEP_SIZE), "face": (6, size, size)}
-    example = tuple(torch.zeros(1, *shape) for shape in shapes.values())
-    inputs = [openvino.PartialShape([-1, *shape]) for shape in shapes.values()]
+    shapes = converter_inputs(network).values()
+    example = tuple(torch.zeros(1, *shape) for shape in shapes)
+    inputs = [openvino.PartialShape([-1, *shape]) for shape in shapes]
     model = openvino.convert_model(network, example_input=example, input=inputs)
+    for key, value in (about or {}).items():
+        model.set_rt_info(value, ["silvertalk", key])
     openvino.save_model(model, path, compress_to_fp16=precision != "fp32")
 
 
-def _write_onnx(network, path: Path, precision: str) -> None:
-    """Write ONNX: any number of frames, fp32."""
+def write_onnx(network, path: Path) -> None:
+    """Write ONNX: any number of frames, fp32.
+
+    Args:
+        network: Generator (gives ``generated``) or expert (gives ``audio`` and ``lips``), on the CPU.
+        path: The file.
+    """
     import torch
 
-    size = network.img_size
-    example = (torch.zeros(1, 1, 80, MEL_STEP_SIZE), torch.zeros(1, 6, size, size))
-    names = ("mel", "face", "generated")
+    shapes = converter_inputs(network)
+    outputs = ["generated"] if type(network).__name__ == "Wav2Lip" else ["audio", "lips"]
     torch.onnx.export(
         network,
-        example,
+        tuple(torch.zeros(1, *shape) for shape in shapes.values()),
         str(path),
         dynamo=False,  # the new exporter needs onnxscript
         opset_version=17,
-        input_names=names[:2],
-        output_names=names[2:],
-        dynamic_axes={name: {0: "frames"} for name in names},
+        input_names=list(shapes),
+        output_names=outputs,
+        dynamic_axes={name: {0: "frames"} for name in (*shapes, *outputs)},
     )
 
 

@@ -2,8 +2,11 @@
 
 A sample is a pure function of (seed, index), so a resumed training sees what
 an uninterrupted one would have seen, whatever the number of loader processes.
+Pictures travel as bytes, a quarter of what floats would be; ``to_float`` makes
+what the networks take of them, where the batch is used.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -49,24 +52,48 @@ class EpochSampler(Sampler):
 
 
 class _WindowDataset(Dataset):
-    """Random windows, every clip equally often."""
+    """Random windows of clips.
 
-    def __init__(self, clips: list[FaceClip], img_size: int, seed: int, augment: bool = False):
+    Args:
+        clips: What to draw from.
+        img_size: Side of the pictures (pixels).
+        seed: Samples depend on it and on their index alone.
+        augment: Change pictures and sound in ways that leave synchrony alone.
+        speaker_balance: 0: every clip is drawn equally often; 1: every speaker, which shows the few clips of a
+            rare one very often; between: a speaker counts by the number of clips to the power of 1 less this.
+    """
+
+    TRIES = 100  # clips looked at before giving up
+
+    def __init__(
+        self, clips: list[FaceClip], img_size: int, seed: int, augment: bool = False, speaker_balance: float = 0.0
+    ):
         self.clips, self.img_size, self.seed, self.augment = clips, img_size, seed, augment
+        count = Counter(clip.spk for clip in clips)
+        self._ends = np.cumsum([count[clip.spk] ** -speaker_balance for clip in clips])
 
     def __len__(self) -> int:
         return len(self.clips)
 
     def _draw(self, index: int) -> tuple[np.random.Generator, FaceClip, int, int]:
-        """Draw a clip, the first frame of its window, and of another window that shares no frame with it."""
+        """Draw a clip, the first frame of its window, and of another window that shares no frame with it.
+
+        Raises:
+            RuntimeError: Clip after clip has no such windows.
+        """
         rng = np.random.default_rng((self.seed, index))
-        clip = self.clips[rng.integers(len(self.clips))]
-        last = clip.num_frames - SYNCNET_T
-        # Not in the middle of a short clip, where no room is left for another.
-        firsts = [n for n in range(last + 1) if n >= SYNCNET_T or n + SYNCNET_T <= last]
-        first = firsts[rng.integers(len(firsts))]
-        others = [n for n in range(last + 1) if abs(n - first) >= SYNCNET_T]
-        return rng, clip, first, int(rng.choice(others))
+        for _ in range(self.TRIES):
+            clip = self.clips[np.searchsorted(self._ends, rng.random() * self._ends[-1], side="right")]
+            starts = clip.window_starts(SYNCNET_T)
+            # Not in the middle of a short clip, where no room is left for another.
+            firsts = starts[(starts - starts[:1] >= SYNCNET_T) | (starts[-1:] - starts >= SYNCNET_T)]
+            if len(firsts):
+                first = int(rng.choice(firsts))
+                return rng, clip, first, int(rng.choice(starts[np.abs(starts - first) >= SYNCNET_T]))
+        raise RuntimeError(
+            f"{self.TRIES} clips, the last {clip.utt_id}, have no two windows of 0.2 s with a face and a voice;"
+            " look at dropped.tsv of stage 4, and use clips in which somebody speaks"
+        )
 
 
 class SyncNetDataset(_WindowDataset):
@@ -74,14 +101,14 @@ class SyncNetDataset(_WindowDataset):
 
     Items:
         mel: float32 (1, 80, 16).
-        face: float32 (15, 48, 96), BGR in [0, 1], lower halves, frame by frame.
+        face: uint8 (15, 48, 96), BGR, lower halves, frame by frame.
         label: float32 (), 1 for a match.
     """
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         rng, clip, first, other = self._draw(index)
         label = rng.random() < 0.5
-        frames = clip.frames(first if label else other, SYNCNET_T, self.img_size)
+        frames = clip.pictures(first if label else other, SYNCNET_T, self.img_size)
         mel = clip.mel_window(mel_start(first, FPS), MEL_STEP_SIZE)
         if self.augment:
             frames, mel = augment_pair(rng, frames, mel)
@@ -109,8 +136,8 @@ class Wav2LipDataset(_WindowDataset):
 
     Items:
         mels: float32 (T, 1, 80, 16), a window per frame; the first is also the expert's.
-        face: float32 (6, T, 96, 96): masked target, then the reference, BGR in [0, 1].
-        target: float32 (3, T, 96, 96).
+        face: uint8 (6, T, 96, 96): masked target, then the reference, BGR.
+        target: uint8 (3, T, 96, 96).
     """
 
     def __init__(self, *args, num_frames: int = SYNCNET_T, upper_jitter: int = 0, **kwargs):
@@ -119,21 +146,28 @@ class Wav2LipDataset(_WindowDataset):
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         rng, clip, first, other = self._draw(index)
-        target = clip.frames(first, self.num_frames, self.img_size)
+        target = clip.pictures(first, self.num_frames, self.img_size)
         if self.augment and self.upper_jitter:
             shifted = first + rng.integers(-self.upper_jitter, self.upper_jitter + 1)
             shifted = int(np.clip(shifted, 0, clip.num_frames - self.num_frames))
             half = self.img_size // 2
-            target[..., :half, :] = clip.frames(shifted, self.num_frames, self.img_size)[..., :half, :]
-        reference = clip.frames(other, self.num_frames, self.img_size)
+            target[..., :half, :] = clip.pictures(shifted, self.num_frames, self.img_size)[..., :half, :]
+        reference = clip.pictures(other, self.num_frames, self.img_size)
         if self.augment and rng.random() < 0.5:
             target, reference = target[..., ::-1], reference[..., ::-1]
-        mels = [clip.mel_window(mel_start(first + k, FPS), MEL_STEP_SIZE) for k in range(self.num_frames)]
+        starts = [mel_start(first + k, FPS) for k in range(self.num_frames)]
+        mel = clip.mel_window(starts[0], starts[-1] - starts[0] + MEL_STEP_SIZE)
+        mels = [mel[..., start - starts[0] :][..., :MEL_STEP_SIZE] for start in starts]
         return {
             "mels": torch.from_numpy(np.stack(mels)),
             "face": torch.from_numpy(np.concatenate([mask_lower_half(target), reference])),
             "target": torch.from_numpy(target.copy()),
         }
+
+
+def to_float(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Scale the pictures of a sample or a batch, uint8, to float32 in [0, 1]; the rest stays."""
+    return {name: value.float() / 255 if value.dtype == torch.uint8 else value for name, value in batch.items()}
 
 
 def augment_pair(rng: np.random.Generator, frames: np.ndarray, mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -145,7 +179,7 @@ def augment_pair(rng: np.random.Generator, frames: np.ndarray, mel: np.ndarray) 
 
     Args:
         rng: Source of randomness.
-        frames: (3, T, S, S) in [0, 1].
+        frames: (3, T, S, S).
         mel: (1, 80, 16) in [-4, 4].
     """
     if rng.random() < 0.5:

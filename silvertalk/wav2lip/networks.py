@@ -1,9 +1,21 @@
-"""Wav2Lip generator, SyncNet expert and visual quality discriminator.
+"""Wav2Lip generator, SyncNet expert and the two discriminators, for faces of 96 to 384 pixels.
 
 Prajwal, Mukhopadhyay, Namboodiri, Jawahar: "A Lip Sync Expert Is All You Need
-for Speech to Lip Generation In the Wild", ACM MM 2020 (arXiv 2008.10010).
-State-dict keys and shapes at ``width=1`` are those of the published networks,
-so their checkpoints load and ours load in their tools.
+for Speech to Lip Generation In the Wild", ACM MM 2020 (arXiv 2008.10010);
+larger sizes after github.com/primepake/wav2lip_288x288. State-dict keys and
+shapes at ``width=1`` are those of the published networks where there are any,
+so that their checkpoints load and ours load in their tools::
+
+    img_size        96         192        256        288        384
+    generator       published  ours       ours       published  ours
+    expert          published  published  ours       ours       published
+    quality disc.   published  ours       ours       published  ours
+
+A larger picture is halved more often: the inner levels are those of 96
+pixels, and levels are added on the outside. What remains at the bottom, 2 to
+5 pixels, unpadded convolutions reduce to one (``_shrinking``). (The published
+generators of 192 and 384 pixels listen through their expert and are not
+offered.)
 
 Pictures are NCHW, BGR in [0, 1]; mel windows are (80 mels, 16 columns = 0.2 s)
 in [-4, 4]. ``width`` scales every inner channel count, for small machines.
@@ -16,8 +28,10 @@ from silvertalk.wav2lip.layers import ConvBlock, PlainConvBlock, TransposedConvB
 from silvertalk.wav2lip.windows import MEL_STEP_SIZE, SYNCNET_T
 
 __all__ = [
+    "IMG_SIZES",
     "MEL_STEP_SIZE",
     "SYNCNET_T",
+    "PatchDiscriminator",
     "QualityDiscriminator",
     "SyncNet",
     "Wav2Lip",
@@ -26,11 +40,14 @@ __all__ = [
     "stack_window",
 ]
 
+IMG_SIZES = (96, 192, 256, 288, 384)  # pixels
+
 
 def _require_size(img_size: int) -> None:
-    """Refuse sizes for which there is no network yet."""
-    if img_size != 96:
-        raise ValueError(f"img_size {img_size} is not available; the networks exist for 96 pixels")
+    """Refuse sizes for which there is no network."""
+    if img_size not in IMG_SIZES:
+        offered = ", ".join(map(str, IMG_SIZES))
+        raise ValueError(f"img_size {img_size} is not available; the networks exist for {offered} pixels")
 
 
 def _scaled(width: float):
@@ -38,70 +55,97 @@ def _scaled(width: float):
     return lambda channels: max(1, round(channels * width))
 
 
+def _halvings(side: int, bottom: int) -> list[int]:
+    """Sides after each stride of 2, until no more than ``bottom`` pixels remain."""
+    sides = []
+    while side > bottom:
+        side = (side + 1) // 2
+        sides.append(side)
+    return sides
+
+
+def _shrinking(side: int) -> list[int]:
+    """Kernels of the unpadded convolutions that reduce a side to 1: 3, or 2 for an even side."""
+    kernels = []
+    while side > 1:
+        kernels.append(2 + side % 2)
+        side -= kernels[-1] - 1
+    return kernels
+
+
 def fold_time(x: torch.Tensor) -> torch.Tensor:
     """Fold time into the batch, time-major: (B, C, T, H, W) -> (T*B, C, H, W)."""
     return torch.cat(x.unbind(2), dim=0)
 
 
-def _audio_encoder(c, inner_residuals: int) -> nn.Sequential:
-    """Encode a mel window (B, 1, 80, 16) -> (B, c(512), 1, 1)."""
-    return nn.Sequential(
-        ConvBlock(1, c(32), 3, 1, 1),
-        *same(c(32), 2),
-        ConvBlock(c(32), c(64), 3, (3, 1), 1),
-        *same(c(64), 2),
-        ConvBlock(c(64), c(128), 3, 3, 1),
-        *same(c(128), 2),
-        ConvBlock(c(128), c(256), 3, (3, 2), 1),
-        *same(c(256), inner_residuals),
-        ConvBlock(c(256), c(512), 3, 1, 0),
-        ConvBlock(c(512), c(512), 1, 1, 0),
-    )
+def _audio_encoder(c, inner_residuals: int, slope: float = 0.0, embedding: int = 512) -> nn.Sequential:
+    """Encode a mel window (B, 1, 80, 16) -> (B, c(embedding), 1, 1); an embedding above 512 adds a level."""
+    layers = [
+        ConvBlock(1, c(32), 3, 1, 1, slope=slope),
+        *same(c(32), 2, slope),
+        ConvBlock(c(32), c(64), 3, (3, 1), 1, slope=slope),
+        *same(c(64), 2, slope),
+        ConvBlock(c(64), c(128), 3, 3, 1, slope=slope),
+        *same(c(128), 2, slope),
+        ConvBlock(c(128), c(256), 3, (3, 2), 1, slope=slope),
+        *same(c(256), inner_residuals, slope),
+    ]
+    last = 256
+    if embedding > 512:
+        layers += [ConvBlock(c(256), c(512), 3, 1, 1, slope=slope), *same(c(512), 2, slope)]
+        last = 512
+    layers += [ConvBlock(c(last), c(embedding), 3, 1, 0), ConvBlock(c(embedding), c(embedding), 1, 1, 0)]
+    return nn.Sequential(*layers)
 
 
 class Wav2Lip(nn.Module):
     """Generator: a masked face, a reference face and a mel window -> the face that says it.
 
+    A U-Net: every level of the encoder is joined to the decoder's level of the same side.
+
     Args:
-        img_size: Side of the face pictures (pixels).
-        width: Factor on all inner channel counts; 1 is the published network (36.3 M parameters).
+        img_size: Side of the face pictures (pixels): 96 (published), 192, 256,
+            288 (published by the fork) or 384.
+        width: Factor on all inner channel counts; 1 is the published network.
     """
+
+    PUBLISHED = (96, 288)  # sizes whose layout others use, too
+    # Of the innermost strided levels: channels and residual blocks of the encoder, channels of the decoder.
+    LEVELS = ((32, 2, 128), (64, 3, 256), (128, 2, 384), (256, 2, 512), (512, 1, 512))
 
     def __init__(self, img_size: int = 96, width: float = 1.0):
         super().__init__()
         _require_size(img_size)
         c = _scaled(width)
         self.img_size, self.width = img_size, width
-        self.face_encoder_blocks = nn.ModuleList(
-            [
-                nn.Sequential(ConvBlock(6, c(16), 7, 1, 3)),  # 96
-                nn.Sequential(ConvBlock(c(16), c(32), 3, 2, 1), *same(c(32), 2)),  # 48
-                nn.Sequential(ConvBlock(c(32), c(64), 3, 2, 1), *same(c(64), 3)),  # 24
-                nn.Sequential(ConvBlock(c(64), c(128), 3, 2, 1), *same(c(128), 2)),  # 12
-                nn.Sequential(ConvBlock(c(128), c(256), 3, 2, 1), *same(c(256), 2)),  # 6
-                nn.Sequential(ConvBlock(c(256), c(512), 3, 2, 1), *same(c(512), 1)),  # 3
-                nn.Sequential(ConvBlock(c(512), c(512), 3, 1, 0), ConvBlock(c(512), c(512), 1, 1, 0)),  # 1
-            ]
-        )
+        sides = [img_size, *_halvings(img_size, bottom=5)]
+        encoder, skips, outs = [nn.Sequential(ConvBlock(6, c(16), 7, 1, 3))], [c(16)], [c(64)]
+        added = len(sides) - 1 - len(self.LEVELS)
+        for level in range(len(sides) - 1):
+            outer = level < added
+            channels, residuals, out = (32, 1, 64) if outer else self.LEVELS[level - added]
+            kernel = 5 if outer else 3
+            down = ConvBlock(skips[-1], c(channels), kernel, 2, kernel // 2)
+            encoder.append(nn.Sequential(down, *same(c(channels), residuals)))
+            skips.append(c(channels))
+            outs.append(c(out))
+        for kernel in _shrinking(sides[-1]):
+            encoder.append(
+                nn.Sequential(ConvBlock(skips[-1], c(512), kernel, 1, 0), ConvBlock(c(512), c(512), 1, 1, 0))
+            )
+            sides.append(sides[-1] - kernel + 1)
+            skips.append(c(512))
+            outs.append(c(512))
+        self.face_encoder_blocks = nn.ModuleList(encoder)
         self.audio_encoder = _audio_encoder(c, inner_residuals=1)
-
-        def up(c_in: int, c_out: int) -> nn.Sequential:
-            return nn.Sequential(TransposedConvBlock(c_in, c_out, 3, 2, 1, 1), *same(c_out, 2))
-
-        # Every input after the first is the output below it and the encoder's features of the same size.
-        self.face_decoder_blocks = nn.ModuleList(
-            [
-                nn.Sequential(ConvBlock(c(512), c(512), 1, 1, 0)),  # 1
-                nn.Sequential(TransposedConvBlock(2 * c(512), c(512), 3, 1, 0), *same(c(512), 1)),  # 3
-                up(2 * c(512), c(512)),  # 6
-                up(c(512) + c(256), c(384)),  # 12
-                up(c(384) + c(128), c(256)),  # 24
-                up(c(256) + c(64), c(128)),  # 48
-                up(c(128) + c(32), c(64)),  # 96
-            ]
-        )
+        decoder = [nn.Sequential(ConvBlock(c(512), c(512), 1, 1, 0))]
+        for level in reversed(range(len(sides) - 1)):
+            small, large = sides[level + 1], sides[level]
+            up = TransposedConvBlock(outs[level + 1] + skips[level + 1], outs[level], *_enlarging(small, large))
+            decoder.append(nn.Sequential(up, *same(outs[level], 1 if small == 1 else 2)))
+        self.face_decoder_blocks = nn.ModuleList(decoder)
         self.output_block = nn.Sequential(
-            ConvBlock(c(64) + c(16), c(32), 3, 1, 1), nn.Conv2d(c(32), 3, 1, 1, 0), nn.Sigmoid()
+            ConvBlock(outs[0] + skips[0], c(32), 3, 1, 1), nn.Conv2d(c(32), 3, 1, 1, 0), nn.Sigmoid()
         )
 
     def forward(self, mel: torch.Tensor, face: torch.Tensor) -> torch.Tensor:
@@ -109,11 +153,11 @@ class Wav2Lip(nn.Module):
 
         Args:
             mel: (B, 1, 80, 16), or (B, T, 1, 80, 16) with one window per frame.
-            face: (B, 6, 96, 96), or (B, 6, T, 96, 96). Channels 0-2: the frame
+            face: (B, 6, S, S), or (B, 6, T, S, S). Channels 0-2: the frame
                 with its lower half zero; 3-5: a reference frame.
 
         Returns:
-            (B, 3, 96, 96), or (B, 3, T, 96, 96), in [0, 1].
+            (B, 3, S, S), or (B, 3, T, S, S), in [0, 1].
         """
         frames = face.shape[2] if face.dim() == 5 else 0
         if frames:
@@ -130,44 +174,67 @@ class Wav2Lip(nn.Module):
         return torch.stack(x.chunk(frames, dim=0), dim=2) if frames else x
 
 
+def _enlarging(small: int, large: int) -> tuple[int, int, int, int]:
+    """Kernel, stride, padding and output padding of the transposed convolution from one side to the next."""
+    odd = large - (2 * small - 1)  # 0 or 1 where a stride of 2 reaches it
+    return (3, 2, 1, odd) if small > 1 and odd in (0, 1) else (large - small + 1, 1, 0, 0)
+
+
 class SyncNet(nn.Module):
     """Expert that tells whether five mouth pictures and 0.2 s of sound belong together.
 
+    From 192 pixels on the embeddings are twice as wide and the ReLUs before
+    the last layers leaky, as in the fork's experts of 192 and 384 pixels; its
+    second one has fewer channels where the picture is large, and so have ours
+    of 256 and 288. Both embeddings have the same size at every ``img_size``
+    and ``width``. (The fork used its 192 expert with larger faces, where they
+    had not.)
+
     Args:
-        img_size: Side of the full face pictures (pixels); it sees their lower halves.
+        img_size: Side of the full face pictures (pixels): 96, 192, 384
+            (published), 256 or 288; it sees their lower halves.
         width: Factor on all inner channel counts; 1 is the published network.
     """
+
+    PUBLISHED = (96, 192, 384)
 
     def __init__(self, img_size: int = 96, width: float = 1.0):
         super().__init__()
         _require_size(img_size)
         c = _scaled(width)
-        self.img_size = img_size
-        self.face_encoder = nn.Sequential(
-            ConvBlock(3 * SYNCNET_T, c(32), 7, 1, 3),
-            ConvBlock(c(32), c(64), 5, (1, 2), 1),
-            *same(c(64), 2),
-            ConvBlock(c(64), c(128), 3, 2, 1),
-            *same(c(128), 3),
-            ConvBlock(c(128), c(256), 3, 2, 1),
-            *same(c(256), 2),
-            ConvBlock(c(256), c(512), 3, 2, 1),
-            *same(c(512), 2),
-            ConvBlock(c(512), c(512), 3, 2, 1),
-            ConvBlock(c(512), c(512), 3, 1, 0),
-            ConvBlock(c(512), c(512), 1, 1, 0),
-        )
-        self.audio_encoder = _audio_encoder(c, inner_residuals=2)
+        self.img_size, self.width = img_size, width
+        embedding, slope = (512, 0.0) if img_size == 96 else (1024, 0.2)
+        # The second layer's 5x5 kernel is padded by 1 only, which costs it 2 pixels.
+        sides = [(img_size - 1) // 2, *_halvings((img_size - 1) // 2, bottom=3)]
+        channels = [embedding, *(embedding >> level for level in range(len(sides) - 1))][::-1]
+        residuals = [2] * (len(sides) - 1) + [0]
+        if img_size <= 192:
+            residuals[1] = 3
+        layers = [
+            ConvBlock(3 * SYNCNET_T, c(channels[0] // 2), 7, 1, 3, slope=slope),
+            ConvBlock(c(channels[0] // 2), c(channels[0]), 5, (1, 2), 1, slope=slope),
+            *same(c(channels[0]), residuals[0], slope),
+        ]
+        for level in range(1, len(sides)):
+            layers.append(ConvBlock(c(channels[level - 1]), c(channels[level]), 3, 2, 1, slope=slope))
+            layers += same(c(channels[level]), residuals[level], slope)
+        layers += [ConvBlock(c(embedding), c(embedding), k, 1, 0, slope=slope) for k in _shrinking(sides[-1])]
+        layers.append(ConvBlock(c(embedding), c(embedding), 1, 1, 0))
+        if img_size == 192:  # its two layers before the last are not leaky
+            layers[-3].slope = layers[-2].slope = 0.0
+        self.face_encoder = nn.Sequential(*layers)
+        self.audio_encoder = _audio_encoder(c, inner_residuals=2, slope=slope, embedding=embedding)
 
     def forward(self, mel: torch.Tensor, face: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Embed sound and lips.
 
         Args:
             mel: (B, 1, 80, 16).
-            face: (B, 15, 48, 96), the lower halves of five frames, frame by frame.
+            face: (B, 15, S / 2, S), the lower halves of five frames, frame by frame.
 
         Returns:
-            Audio and face embeddings, (B, 512) each at width 1, unit norm, not negative.
+            Audio and face embeddings, (B, D) each, unit norm, not negative; at
+            width 1 D is 512 for 96 pixels and 1024 for more.
         """
         embeddings = (self.audio_encoder(mel), self.face_encoder(face))
         audio, video = (nn.functional.normalize(e.flatten(1), dim=1) for e in embeddings)
@@ -178,15 +245,21 @@ class QualityDiscriminator(nn.Module):
     """Tells real lower face halves from generated ones.
 
     Args:
-        img_size: Side of the full face pictures (pixels).
+        img_size: Side of the full face pictures (pixels): 96 (published), 192,
+            256, 288 (published by the fork) or 384.
         width: Factor on all inner channel counts; 1 is the published network.
     """
+
+    PUBLISHED = (96, 288)
 
     def __init__(self, img_size: int = 96, width: float = 1.0):
         super().__init__()
         _require_size(img_size)
         c = _scaled(width)
-        self.img_size = img_size
+        self.img_size, self.width = img_size, width
+        sides = _halvings(img_size // 2, bottom=3)
+        # Where there are more levels than at 96 pixels, the outer channel counts come twice.
+        channels = [128] * ((len(sides) - 1) // 2) + [256] * ((len(sides) - 2) // 2) + [512, 512]
 
         def pair(c_in: int, c_out: int, kernel_size: int, stride) -> nn.Sequential:
             pad = kernel_size // 2
@@ -195,21 +268,17 @@ class QualityDiscriminator(nn.Module):
                 PlainConvBlock(c_out, c_out, kernel_size, 1, pad),
             )
 
-        self.face_encoder_blocks = nn.ModuleList(
-            [
-                nn.Sequential(PlainConvBlock(3, c(32), 7, 1, 3)),  # 48 x 96
-                pair(c(32), c(64), 5, (1, 2)),  # 48 x 48
-                pair(c(64), c(128), 5, 2),  # 24
-                pair(c(128), c(256), 5, 2),  # 12
-                pair(c(256), c(512), 3, 2),  # 6
-                pair(c(512), c(512), 3, 2),  # 3
-                nn.Sequential(PlainConvBlock(c(512), c(512), 3, 1, 0), PlainConvBlock(c(512), c(512), 1, 1, 0)),  # 1
-            ]
-        )
+        blocks = [nn.Sequential(PlainConvBlock(3, c(32), 7, 1, 3)), pair(c(32), c(64), 5, (1, 2))]
+        for before, here in zip([64, *channels[:-1]], channels, strict=True):
+            blocks.append(pair(c(before), c(here), 5 if here < 512 else 3, 2))
+        for kernel in _shrinking(sides[-1]):
+            last = (PlainConvBlock(c(512), c(512), kernel, 1, 0), PlainConvBlock(c(512), c(512), 1, 1, 0))
+            blocks.append(nn.Sequential(*last))
+        self.face_encoder_blocks = nn.ModuleList(blocks)
         self.binary_pred = nn.Sequential(nn.Conv2d(c(512), 1, 1), nn.Sigmoid())
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        """Judge full faces (B, 3, T, 96, 96) by their lower halves.
+        """Judge full faces (B, 3, T, S, S) by their lower halves.
 
         Returns:
             (T*B, 1), the probability of being real, time-major.
@@ -218,6 +287,47 @@ class QualityDiscriminator(nn.Module):
         for block in self.face_encoder_blocks:
             x = block(x)
         return self.binary_pred(x).flatten(1)
+
+
+class PatchDiscriminator(nn.Module):
+    """Tells real from generated patches of lower face halves, for the hinge loss.
+
+    Isola et al., "Image-to-Image Translation with Conditional Adversarial
+    Networks", CVPR 2017 (arXiv 1611.07004), with the layout of the fork's
+    ``NLayerDiscriminator`` (2.8 M parameters at width 1). One layout serves
+    every size; a patch is 70 pixels wide.
+
+    Args:
+        img_size: Side of the full face pictures (pixels).
+        width: Factor on all inner channel counts; 1 is the published network.
+    """
+
+    PUBLISHED = (384,)
+
+    def __init__(self, img_size: int = 96, width: float = 1.0):
+        super().__init__()
+        _require_size(img_size)
+        c = _scaled(width)
+        self.img_size, self.width = img_size, width
+        layers = [nn.Conv2d(3, c(64), 4, 2, 1), nn.LeakyReLU(0.2)]
+        for c_in, c_out, stride in ((64, 128, 2), (128, 256, 2), (256, 512, 1)):
+            layers += [
+                nn.Conv2d(c(c_in), c(c_out), 4, stride, 1, bias=False),
+                nn.BatchNorm2d(c(c_out)),
+                nn.LeakyReLU(0.2),
+            ]
+        self.main = nn.Sequential(*layers, nn.Conv2d(c(512), 1, 4, 1, 1))
+        for layer in self.main:  # section 6.2 of the paper; its code does the same to the norms, around 1
+            if isinstance(layer, nn.Conv2d | nn.BatchNorm2d):
+                nn.init.normal_(layer.weight, float(isinstance(layer, nn.BatchNorm2d)), 0.02)
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        """Judge the patches of the lower halves of full faces (B, 3, T, S, S).
+
+        Returns:
+            (T*B, 1, h, w) logits, time-major, positive for real; h = S / 16 - 2, w = S / 8 - 2.
+        """
+        return self.main(lower_half(fold_time(frames)))
 
 
 def lower_half(x: torch.Tensor) -> torch.Tensor:

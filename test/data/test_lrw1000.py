@@ -13,6 +13,7 @@ from silvertalk.data import Utterance, combine_parts, read_data_dir, read_scp, v
 from silvertalk.data.corpora import lrw1000
 from silvertalk.data.face_clips import FaceClip, load_face_clips
 from silvertalk.face.dump import mouth_as_face, picture_span, read_mouths
+from silvertalk.face.offset import measure_offsets
 from silvertalk.face.sync import SyncLimits, sync_filter
 from silvertalk.media import read_frames, write_audio
 from silvertalk.wav2lip.dataset import MIN_CLIP_FRAMES, SyncNetDataset
@@ -269,7 +270,10 @@ def test_mouths_are_dumped_without_looking_for_a_face(tmp_path, monkeypatch):
     assert read_scp(org / "source_start")["a-long"] == "0.16"
     frames = list(read_frames(read_scp(org / "video.scp")["a-long"]))
     assert [round(frame[60:].mean() / 5) for frame in frames] == list(range(5, 21))
-    assert sync_filter(org, tmp_path / "out", "spk", SyncLimits()) == {"a-short": "7 frames, fewer than 10"}
+    measure_offsets(org, tmp_path / "sync")
+    combine_parts(tmp_path / "sync", read_scp(org / "utt2spk"))
+    dropped = sync_filter(org, tmp_path / "sync", tmp_path / "out", "spk", SyncLimits())
+    assert dropped == {"a-short": "7 frames, fewer than 10"}
     assert read_scp(tmp_path / "out/audio.scp") == {"a-long": read_scp(org / "audio.scp")["a-long"]}
     assert read_scp(tmp_path / "out/utt2offset") == {"a-long": "0"}
     (clip,) = load_face_clips(tmp_path / "out", MIN_CLIP_FRAMES)

@@ -88,8 +88,8 @@ def decoded(tmp_path):
 
 def score(folder, expert=None, **jobs):
     dump = score_lips.FaceDump(folder / "dump")
-    scorer = score_lips.LipScorer(dump, expert, PatchBackend())
-    score_lips.score_job(folder / "decode", dump, scorer, folder / "scores", **jobs)
+    scorer = score_lips.LipScorer(dump, score_lips.Judges(expert), PatchBackend())
+    score_lips.score_job(score_lips.decoded_videos(folder / "decode", dump), scorer, folder / "scores", **jobs)
 
 
 def table(folder):
@@ -160,6 +160,4 @@ def test_missing_inputs_say_which_stage_makes_them(tmp_path, decoded):
         score_lips.FaceDump(tmp_path / "nothing")
     dump = score_lips.FaceDump(decoded / "dump")
     with pytest.raises(FileNotFoundError, match="stage 15"):
-        score_lips.score_job(
-            tmp_path / "nothing", dump, score_lips.LipScorer(dump, None, PatchBackend()), tmp_path / "out"
-        )
+        score_lips.decoded_videos(tmp_path / "nothing", dump)

@@ -40,7 +40,7 @@ class Workers:
         (out_dir / "parts").mkdir(parents=True, exist_ok=True)
         (out_dir / f"parts/{job}").write_text("done")
 
-    face_dump = audio_dump
+    face_dump = sync_measure = audio_dump
 
     def face_dump_log(self):
         print("INFO: face backend: none")

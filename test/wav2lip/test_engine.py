@@ -169,7 +169,7 @@ def test_failed_conversion_is_told(exp_dir, tmp_path, monkeypatch, caplog):
     possible("openvino", "fp32")
     junk = tmp_path / "junk.pth"
     junk.write_bytes(b"not a checkpoint")
-    with pytest.raises(ValueError, match="junk.pth: cannot be read"):
+    with pytest.raises(ValueError, match="junk.pth: is a text file"):
         make_engine(junk, device="cpu", cache_dir=tmp_path / "cache")
     (tmp_path / "file").write_text("")
     with caplog.at_level(logging.WARNING):  # no cache: torch

@@ -15,20 +15,28 @@ from silvertalk.utils.experiment import find_weights
 from silvertalk.utils.training import TrainerOptions
 from silvertalk.wav2lip import SyncNet, Wav2Lip
 from silvertalk.wav2lip.checkpoint import load_network
-from silvertalk.wav2lip.dataset import EpochSampler, SyncNetDataset, Wav2LipDataset
+from silvertalk.wav2lip.dataset import EpochSampler, SyncNetDataset, Wav2LipDataset, to_float
+from silvertalk.wav2lip.guard import GuardOptions
 from silvertalk.wav2lip.losses import cosine_bce
-from silvertalk.wav2lip.train import (
-    DataOptions,
-    NetworkOptions,
-    OptimOptions,
-    train_syncnet,
-    train_wav2lip,
-)
+from silvertalk.wav2lip.train import DataOptions, NetworkOptions, train_syncnet, train_wav2lip
 
 TINY = NetworkOptions(width=0.0625)
 SHORT = TrainerOptions(max_epoch=2, num_iters_per_epoch=3, num_valid_iters=1, keep_nbest_models=2)
 FEW = DataOptions(batch_size=4, num_workers=0)
+NO_GUARD = GuardOptions(steps=0)
 NO_PROCESS = 2**22 + 1  # Linux numbers processes up to 2**22
+
+
+def syncnet(face_dir, exp_dir, **options) -> None:
+    """Train a small expert for a moment."""
+    options = {"model": TINY, "data": FEW, "guard": NO_GUARD, "trainer": SHORT} | options
+    train_syncnet(str(face_dir), str(face_dir), str(exp_dir), **options)
+
+
+def wav2lip(face_dir, exp_dir, **options) -> None:
+    """Train a small generator for a moment."""
+    options = {"model": TINY, "data": FEW, "trainer": SHORT} | options
+    train_wav2lip(str(face_dir), str(face_dir), str(exp_dir), **options)
 
 
 def test_samples_depend_on_index_alone(face_dir):
@@ -42,7 +50,7 @@ def test_samples_depend_on_index_alone(face_dir):
 
 def test_generator_sample_pairs_frame_and_sound(face_dir):
     clips = load_face_clips(face_dir, 15)
-    sample = Wav2LipDataset(clips, 96, seed=1)[3]
+    sample = to_float(Wav2LipDataset(clips, 96, seed=1)[3])
     assert sample["mels"].shape == (5, 1, 80, 16) and sample["face"].shape == (6, 5, 96, 96)
     assert not sample["face"][:3, :, 48:].any()
     torch.testing.assert_close(sample["face"][:3, :, :48], sample["target"][:, :, :48])
@@ -55,7 +63,7 @@ def test_expert_sample_labels(face_dir):
     dataset = SyncNetDataset(load_face_clips(face_dir, 15), 96, seed=1)
     labels = []
     for index in range(40):
-        sample = dataset[index]
+        sample = to_float(dataset[index])
         labels.append(float(sample["label"]))
         shown = sample["face"].reshape(5, 3, 48, 96)[0, 0, 22, 48] * 8 - 4
         if sample["label"]:
@@ -78,7 +86,7 @@ def test_sampler_goes_on_from_epoch_to_epoch():
 def test_expert_overfits_a_batch(face_dir):
     torch.manual_seed(0)
     dataset = SyncNetDataset(load_face_clips(face_dir, 15), 96, seed=1)
-    samples = [dataset[i] for i in range(8)]
+    samples = [to_float(dataset[i]) for i in range(8)]
     batch = {k: torch.stack([s[k] for s in samples]) for k in samples[0]}
     expert = SyncNet(width=0.125)
     optimiser = torch.optim.Adam(expert.parameters(), 2e-3)
@@ -93,10 +101,8 @@ def test_expert_overfits_a_batch(face_dir):
 def test_both_trainings_leave_the_tree(face_dir, tmp_path):
     (tmp_path / "syncnet").mkdir()
     (tmp_path / "syncnet" / f".latest.{NO_PROCESS}.tmp.pth").touch()  # a run killed while it wrote
-    train_syncnet(str(face_dir), str(face_dir), str(tmp_path / "syncnet"), TINY, FEW, OptimOptions(), SHORT)
-    train_wav2lip(
-        str(face_dir), str(face_dir), str(tmp_path / "wav2lip"), str(tmp_path / "syncnet"), TINY, FEW, trainer=SHORT
-    )
+    syncnet(face_dir, tmp_path / "syncnet")
+    wav2lip(face_dir, tmp_path / "wav2lip", syncnet_exp=str(tmp_path / "syncnet"))
     for name, kind in (("syncnet", SyncNet), ("wav2lip", Wav2Lip)):
         folder = tmp_path / name
         names = {path.name for path in folder.iterdir()}
@@ -108,7 +114,9 @@ def test_both_trainings_leave_the_tree(face_dir, tmp_path):
         assert list((folder / "tensorboard").iterdir())
         assert isinstance(load_network(folder), kind)
         assert find_weights(folder).name == "valid.loss.ave_2best.pth"
-    assert (tmp_path / "wav2lip" / "images" / "2epoch.png").is_file()
+    assert {path.name for path in (tmp_path / "wav2lip" / "images").iterdir()} == {
+        "loss.png", "1epoch.png", "2epoch.png", "1epoch.mp4", "2epoch.mp4",
+    }  # fmt: skip
 
 
 @pytest.mark.recipe  # two trainings in processes of their own
@@ -123,7 +131,7 @@ def test_killed_training_ends_like_an_uninterrupted_one(face_dir, tmp_path, when
 
     options = TrainerOptions(max_epoch=3, num_iters_per_epoch=3, num_valid_iters=1)
     data = DataOptions(batch_size=2, num_workers=0)
-    train_syncnet(str(face_dir), str(face_dir), str(tmp_path / "whole"), TINY, data, OptimOptions(), options)
+    syncnet(face_dir, tmp_path / "whole", data=data, guard=GuardOptions(), trainer=options)
     killed = tmp_path / "killed"
     process = subprocess.Popen(command(killed), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     deadline = time.time() + 60
@@ -131,7 +139,7 @@ def test_killed_training_ends_like_an_uninterrupted_one(face_dir, tmp_path, when
         time.sleep(0.005)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    train_syncnet(str(face_dir), str(face_dir), str(killed), TINY, data, OptimOptions(), options)
+    syncnet(face_dir, killed, data=data, guard=GuardOptions(), trainer=options)
     assert {p.name for p in killed.iterdir()} == {p.name for p in (tmp_path / "whole").iterdir()}
     one, other = (load_network(tmp_path / name).state_dict() for name in ("whole", "killed"))
     for key in one:

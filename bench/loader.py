@@ -1,0 +1,171 @@
+"""Windows a second of the training loader, and of the same loader on the published layout of pictures and sound.
+
+    python bench/loader.py --face_dir dump/face/tr_no_dev [--rounds 5] [--samples 2000] [--num_workers 2]
+        [--batch_size 16] [--work FOLDER]
+
+The dump is exported (silvertalk.bin.preprocessed_export) to
+``<dir>/<clip>/{N.jpg,audio.wav}``, its pictures byte for byte, so both hold the
+same. Reading those, an item takes what the published datasets take: the
+folder's listing, a file per picture, resized, and the whole audio.wav, of which
+the mel spectrogram is computed (by ours, which is faster than librosa's). All
+else is the same code: the datasets of silvertalk.wav2lip, torch's DataLoader.
+
+Warm: everything was read before. Cold: the kernel has forgotten every file
+(/proc/sys/vm/drop_caches where that may be written, else posix_fadvise), and
+each worker has opened no clip yet. Both loaders take turns; medians of the
+rounds. One JSON object.
+"""
+
+import argparse
+import functools
+import json
+import os
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import soundfile
+from torch.utils.data import DataLoader
+
+from silvertalk.data.face_clips import FaceClip, load_face_clips
+from silvertalk.face.preprocessed import export_preprocessed
+from silvertalk.media import wav2lip_mel
+from silvertalk.wav2lip.dataset import MIN_CLIP_FRAMES, SyncNetDataset, Wav2LipDataset
+
+KINDS = {"expert": SyncNetDataset, "generator": Wav2LipDataset}
+STARTERS = 64  # samples that start the workers
+
+
+@functools.lru_cache(1)  # of the item at hand; the next is of another clip
+def whole_mel(path: Path) -> np.ndarray:
+    """Read the sound of a clip and compute all of its mel spectrogram (T, 80)."""
+    return wav2lip_mel(soundfile.read(path, dtype="float32")[0]).T
+
+
+@dataclass
+class PublishedClip:
+    """A clip in the published layout, with the methods of ``FaceClip`` that the datasets use."""
+
+    utt_id: str
+    spk: str
+    folder: Path
+
+    @property
+    def num_frames(self) -> int:
+        """Number of pictures, counted anew as the published datasets do."""
+        return sum(name.endswith(".jpg") for name in os.listdir(self.folder))
+
+    def window_starts(self, count: int, voiced: bool = True) -> np.ndarray:
+        """All windows."""
+        return np.arange(self.num_frames - count + 1)
+
+    def pictures(self, first: int, count: int, img_size: int) -> np.ndarray:
+        """Read faces: uint8 (3, count, img_size, img_size), BGR."""
+        pictures = [cv2.imread(str(self.folder / f"{first + k}.jpg")) for k in range(count)]
+        return np.ascontiguousarray(
+            np.stack([cv2.resize(p, (img_size, img_size)) for p in pictures]).transpose(3, 0, 1, 2)
+        )
+
+    def mel_window(self, first: int, count: int) -> np.ndarray:
+        """Cut mel columns: float32 (1, 80, count)."""
+        return FaceClip("", "", "", 0, whole_mel(self.folder / "audio.wav")).mel_window(first, count)
+
+
+class Indices(list):
+    """A sampler whose indices can be changed between epochs."""
+
+
+def make_loader(kind: str, clips: list, num_workers: int, batch_size: int) -> tuple[DataLoader, Indices]:
+    """Make a loader as training does."""
+    indices = Indices(range(STARTERS))
+    dataset = KINDS[kind](clips, 96, 0, augment=True)
+    loader = DataLoader(
+        dataset, batch_size, sampler=indices, num_workers=num_workers, persistent_workers=True, drop_last=True
+    )
+    return loader, indices
+
+
+def windows_per_second(loader: DataLoader) -> float:
+    """Go through an epoch."""
+    begun, count = time.perf_counter(), 0
+    for batch in loader:
+        count += len(batch["face"])
+    return count / (time.perf_counter() - begun)
+
+
+def forget(folders: list[Path]) -> str:
+    """Make the kernel forget the files of folders: how."""
+    os.sync()
+    try:
+        Path("/proc/sys/vm/drop_caches").write_text("3\n")
+        return "drop_caches"
+    except OSError:
+        for path in (path for folder in folders for path in folder.rglob("*") if path.is_file()):
+            descriptor = os.open(path, os.O_RDONLY)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(descriptor)
+        return "posix_fadvise"
+
+
+def measure(kind: str, sources: dict[str, list], folders: list[Path], options) -> dict:
+    """Measure both layouts in turn."""
+    rates = {f"{name} {state}": [] for state in ("cold", "warm") for name in sources}
+    how = ""
+    for number in range(options.rounds):
+        for name, clips in sources.items():
+            loader, indices = make_loader(kind, clips, options.num_workers, options.batch_size)
+            windows_per_second(loader)  # starts the workers
+            how = forget(folders)
+            for state in ("cold", "between", "warm"):
+                first = STARTERS + (2 * number + (state != "cold")) * options.samples
+                # "between" reads what "warm" reads, before it.
+                indices[:] = range(first, first + (len(clips) if state == "cold" else options.samples))
+                rate = windows_per_second(loader)
+                if state != "between":
+                    rates[f"{name} {state}"].append(rate)
+    medians = {name: round(statistics.median(values)) for name, values in rates.items()}
+    ratios = {s: round(medians[f"dump {s}"] / medians[f"published {s}"], 2) for s in ("cold", "warm")}
+    return {"windows_per_second": medians, "ratio": ratios, "caches": how}
+
+
+def usage(paths: list[Path]) -> tuple[int, int, int]:
+    """Bytes, bytes on disk and files."""
+    stats = [path.stat() for path in paths]
+    return sum(s.st_size for s in stats), sum(512 * s.st_blocks for s in stats), len(stats)
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--face_dir", required=True)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--samples", type=int, default=2000, help="windows of a warm round; a cold one has one a clip")
+    parser.add_argument("--num_workers", type=int, default=2)
+    parser.add_argument("--batch_size", type=int, default=16)
+    parser.add_argument("--work", help="folder for the exported clips; a temporary one")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.work) as work:
+        root = Path(work) / "preprocessed_root"
+        export_preprocessed(options.face_dir, root, Path(work) / "filelists")
+        clips = load_face_clips(options.face_dir, MIN_CLIP_FRAMES)
+        published = [PublishedClip(c.utt_id, c.spk, root / c.spk / c.utt_id.removeprefix(f"{c.spk}-")) for c in clips]
+        arks = {Path(str(c.mel).rpartition(":")[0]) for c in clips}
+        ours = [Path(c.video) for c in clips] + sorted(arks)
+        theirs = [path for c in published for path in c.folder.iterdir()]
+        result = {
+            "clips": len(clips),
+            "frames": sum(c.num_frames for c in clips),
+            "stored (bytes, on disk, files)": {"dump": usage(ours), "published": usage(theirs)},
+        }
+        folders = [root, *{path.parent for path in ours}]
+        for kind in KINDS:
+            result[kind] = measure(kind, {"published": published, "dump": clips}, folders, options)
+    print(json.dumps(result, indent=1))
+
+
+if __name__ == "__main__":
+    main()

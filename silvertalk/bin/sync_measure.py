@@ -1,0 +1,46 @@
+"""Stage 4, faces: at which lag lips and sound fit best, of every utterance."""
+
+import logging
+
+from silvertalk.evaluate.offsets import make_scorer
+from silvertalk.face.offset import measure_offsets
+from silvertalk.utils.cli import make_parser, run
+
+
+def measure_sync(
+    data_dir: str,
+    out_dir: str,
+    sync_expert: str = "",
+    syncnet_v2: str = "",
+    device: str = "cpu",
+    job: int = 1,
+    num_jobs: int = 1,
+) -> None:
+    """Write the lag curves of a face dump.
+
+    Args:
+        data_dir: Face dump of stage 3, e.g. dump/face/org/dev.
+        out_dir: Folder to write, e.g. dump/face/sync/dev.
+        sync_expert: Experiment folder of a trained expert (exp/syncnet_*), which judges too.
+        syncnet_v2: Without an expert: syncnet_v2.model, or a folder that may hold it.
+        device: cpu or cuda.
+        job: Number of this job, 1..num_jobs.
+        num_jobs: Number of jobs.
+    """
+    scorer = make_scorer(sync_expert, syncnet_v2, device)
+    logging.info("offsets by mouth opening and sound energy%s", f" and {scorer.name}" if scorer else "")
+    measure_offsets(data_dir, out_dir, scorer, job, num_jobs)
+
+
+def get_parser():
+    """Return the parser."""
+    return make_parser(measure_sync)
+
+
+def main(cmd: list[str] | None = None):
+    """Run the command line."""
+    run(get_parser(), measure_sync, cmd)
+
+
+if __name__ == "__main__":
+    main()

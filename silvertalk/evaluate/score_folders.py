@@ -1,0 +1,295 @@
+"""Score any two folders of videos, so that every system is judged on the same footing.
+
+Clips are matched by their names without suffix. A clip is a video, or a folder
+of numbered pictures (25 a second, lossless where they are PNG); its sound is
+its own, or a sound file of the same name beside it, which no codec has
+delayed.
+"""
+
+import json
+import logging
+import multiprocessing
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from silvertalk.evaluate import plots, provenance
+from silvertalk.evaluate.report import lip_tables, load_scores, not_scored
+from silvertalk.evaluate.score_lips import FPS, REAL, SILENCE, GeneratedVideo, Judges, LipScorer, score_job
+from silvertalk.face import Track, crop_face, make_backend, track_video
+from silvertalk.media import read_audio, read_frames, wav2lip_mel
+from silvertalk.media.mel import SAMPLING_RATE
+from silvertalk.media.video import IMAGE_SUFFIXES
+from silvertalk.utils import progress, write_text
+
+VIDEO_SUFFIXES = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4v", ".ts", ".flv", ".wmv"}
+SOUND_SUFFIXES = (".wav", ".flac")
+LISTED = 10  # names of missing clips in the log; all are in a file
+POLL = 0.5  # seconds
+
+
+@dataclass
+class Clip:
+    """A video and its sound."""
+
+    path: Path
+    sound: Path
+
+
+def find_clips(folder: str | os.PathLike) -> dict[str, Clip]:
+    """List the clips of a folder, at any depth, by their names.
+
+    Args:
+        folder: Holds videos, or folders of pictures.
+
+    Returns:
+        Path below the folder, without suffix and with ``_`` for spaces -> clip; sorted.
+
+    Raises:
+        FileNotFoundError: No such folder, or no clip in it.
+        ValueError: Two clips have one name.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no folder {folder}; name a folder of videos")
+    clips: dict[str, Clip] = {}
+    for path in sorted(folder.rglob("*")):
+        if not _is_clip(path):
+            continue
+        name = (path if path.is_dir() else path.with_suffix("")).relative_to(folder).as_posix().replace(" ", "_")
+        if name in clips:
+            raise ValueError(f"{path} and {clips[name].path} have one name; rename or remove one")
+        beside = (path.parent / f"{path.name if path.is_dir() else path.stem}{suffix}" for suffix in SOUND_SUFFIXES)
+        clips[name] = Clip(path, next((sound for sound in beside if sound.is_file()), path))
+    if not clips:
+        raise FileNotFoundError(
+            f"{folder}: holds no videos ({', '.join(sorted(VIDEO_SUFFIXES))}) and no folders of pictures; name another"
+        )
+    return clips
+
+
+def _is_clip(path: Path) -> bool:
+    """Whether it is a video, or a folder of pictures; what begins with a dot is neither."""
+    if path.name.startswith("."):
+        return False
+    if path.is_dir():
+        return any(inner.suffix.lower() in IMAGE_SUFFIXES for inner in path.iterdir())
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+class RealVideos:
+    """The recordings to compare with, tracked when they are asked for; has the methods of ``FaceDump``."""
+
+    def __init__(self, clips: dict[str, Clip], backend):
+        self.utterances, self.clips, self._backend = list(clips), clips, backend
+        self._last: tuple[str, Track] | None = None
+
+    def track(self, utt_id: str) -> Track:
+        """The face of a recording; that of the last one is kept, for the next system's clip."""
+        if self._last is None or self._last[0] != utt_id:
+            self._last = (utt_id, track_video(self.clips[utt_id].path, self._backend, FPS))
+        return self._last[1]
+
+    def wav(self, utt_id: str) -> np.ndarray:
+        """Sound of a recording, 16 kHz."""
+        return read_audio(self.clips[utt_id].sound, SAMPLING_RATE)[0]
+
+    def mel(self, utt_id: str) -> np.ndarray:
+        """Mel spectrogram (T_mel, 80) of a recording."""
+        return wav2lip_mel(self.wav(utt_id)).T
+
+    def frames(self, utt_id: str) -> Iterator[np.ndarray]:
+        """Frames at 25 fps: uint8 RGB (H, W, 3)."""
+        return read_frames(self.clips[utt_id].path, FPS)
+
+    def faces(self, utt_id: str, size: int) -> np.ndarray:
+        """Face crops: uint8 RGB (T, size, size, 3)."""
+        track = self.track(utt_id)
+        return np.stack([crop_face(f, b, size) for f, b in zip(self.frames(utt_id), track.bbox, strict=True)])
+
+
+@dataclass(kw_only=True)
+class Scoring:
+    """What is scored and how; each of several processes gets all of it."""
+
+    out_dir: str
+    syncnet_exp: str | None = None
+    syncnet_v2: str | None = None
+    lse_crop: str = "face"
+    face_backend: str = "auto"
+    device: str = "cpu"
+
+    compared = True  # whether a generated clip should do what the real one does
+    matched = True  # whether a generated clip belongs to a real one
+
+    def clips(self) -> tuple[dict[str, Clip], dict[str, dict[str, Clip]]]:
+        """The real clips, and those of each system."""
+        raise NotImplementedError
+
+    def settings(self, real: dict[str, Clip], systems: dict[str, dict[str, Clip]]) -> str:
+        """What the figures depend on: files with sizes and times, and options."""
+        files = [
+            (label, name, *(str(p) for p in (clip.path, clip.sound)), *_stamp(clip.path), *_stamp(clip.sound))
+            for label, clips in ((REAL, real), *systems.items())
+            for name, clip in clips.items()
+        ]
+        options = [self.syncnet_exp, self.syncnet_v2, self.lse_crop, self.face_backend]
+        return json.dumps({"files": files, "options": options}, indent=0)
+
+    def tools(self) -> tuple[object, Judges]:
+        """Load the face backend and the networks that score."""
+        judges = Judges.load(self.syncnet_exp, self.syncnet_v2, self.lse_crop, self.device)
+        return make_backend(self.face_backend, self.device), judges
+
+    def score(self, job: int = 1, num_jobs: int = 1, quiet: bool = False) -> None:
+        """Score one job's share."""
+        real, systems = self.clips()
+        backend, judges = self.tools()
+        videos = {
+            label: {name: GeneratedVideo(clip.path, clip.sound, compared=self.compared) for name, clip in clips.items()}
+            for label, clips in systems.items()
+        }
+        score_job(videos, LipScorer(RealVideos(real, backend), judges, backend), self.out_dir, job, num_jobs, quiet)
+
+
+@dataclass(kw_only=True)
+class FolderScoring(Scoring):
+    """Folders whose clips are matched by name."""
+
+    real: str
+    generated: list[str]
+
+    def clips(self) -> tuple[dict[str, Clip], dict[str, dict[str, Clip]]]:
+        return find_clips(self.real), {label: find_clips(path) for label, path in label_folders(self.generated).items()}
+
+
+def label_folders(folders: Iterable[str]) -> dict[str, str]:
+    """Name each folder by its last part, and by as many more as tell it from the others and the real row."""
+    labels: dict[str, str] = {}
+    for folder in folders:
+        parts = Path(folder).absolute().parts[1:]
+        names = ("_".join(parts[-k:]).replace(" ", "_") for k in range(1, len(parts) + 1))
+        label = next((name for name in names if name not in (*labels, REAL, SILENCE)), None)
+        if label is None:
+            raise ValueError(f"{folder} was given twice, or cannot be named; give each folder once")
+        labels[label] = folder
+    return labels
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Size (bytes) and time of change (ns)."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def run_scoring(scoring: Scoring, jobs: int = 1) -> str:
+    """Score, and write tables and a page.
+
+    A run that was stopped goes on with the next clip; when a video or an
+    option changed, everything is scored again.
+
+    Args:
+        scoring: What and how.
+        jobs: Processes.
+
+    Returns:
+        The page (Markdown), also written to ``out_dir/scores.md``.
+
+    Raises:
+        FileNotFoundError: A folder without videos.
+        ValueError: A system has none of the real clips.
+        RuntimeError: A process ended early.
+    """
+    real, systems = scoring.clips()
+    unmatched = _unmatched(real, systems) if scoring.matched else []
+    out_dir = Path(scoring.out_dir)
+    settings, key = scoring.settings(real, systems), out_dir / "settings.json"
+    if (out_dir / "lips").is_dir() and not (key.is_file() and key.read_text(encoding="utf-8") == settings):
+        logging.info("%s: videos or options changed; everything is scored again", out_dir)
+        shutil.rmtree(out_dir / "lips")
+    write_text(key, settings)
+    jobs = min(jobs, len(real))
+    if jobs == 1:
+        scoring.score()
+    else:
+        _run_jobs(scoring, jobs, len(real))
+    return _write_page(scoring, real, systems, unmatched)
+
+
+def _unmatched(real: dict, systems: dict[str, dict]) -> list[str]:
+    """Lines about clips that only one side has: ``system, missing or extra, name``; also logged."""
+    lines = []
+    for label, clips in systems.items():
+        if not set(clips) & set(real):
+            raise ValueError(
+                f"no clip of {label} has the name of a real one (e.g. {next(iter(clips), 'none')} against "
+                f"{next(iter(real))}); clips are matched by file name without suffix"
+            )
+        for what, names in (("missing", set(real) - set(clips)), ("extra", set(clips) - set(real))):
+            lines += [f"{label}\t{what}\t{name}" for name in sorted(names)]
+            if names:
+                shown = ", ".join(sorted(names)[:LISTED]) + (", ..." if len(names) > LISTED else "")
+                logging.warning("%s: clips %s: %d, %s", label, what, len(names), shown)
+    return lines
+
+
+def _run_jobs(scoring: Scoring, jobs: int, total: int) -> None:
+    """Run processes and show how many clips are done."""
+    context = multiprocessing.get_context("spawn")  # a forked process may not use the parent's threads
+    threads = max(1, len(os.sched_getaffinity(0)) // jobs) if hasattr(os, "sched_getaffinity") else 1
+    processes = [context.Process(target=_job, args=(scoring, k + 1, jobs, threads)) for k in range(jobs)]
+    parts = Path(scoring.out_dir) / "lips" / "parts"
+    for process in processes:
+        process.start()
+    with progress(None, desc="clips", total=total) as bar:
+        while any(process.is_alive() for process in processes):
+            time.sleep(POLL)
+            bar.update(sum(path.read_bytes().count(b"\n") for path in parts.glob("part.*.jsonl")) - bar.n)
+    failed = [k + 1 for k, process in enumerate(processes) if process.exitcode]
+    if failed:
+        raise RuntimeError(f"process {failed[0]} of {jobs} ended early, see above; run again to go on with the rest")
+
+
+def _job(scoring: Scoring, job: int, num_jobs: int, threads: int) -> None:
+    """Body of a process."""
+    import torch
+
+    torch.set_num_threads(threads)
+    scoring.score(job, num_jobs, quiet=True)
+
+
+def _write_page(scoring: Scoring, real: dict, systems: dict[str, dict], unmatched: list[str]) -> str:
+    """Merge, and write ``lips.tsv``, ``unmatched.tsv``, ``offset.png`` and ``scores.md``."""
+    out_dir = Path(scoring.out_dir)
+    write_text(out_dir / "unmatched.tsv", "".join(f"{line}\n" for line in unmatched))
+    scores = load_scores(out_dir)
+    against_real, against_sound = lip_tables(scores, {REAL: "real videos"} | {label: label for label in systems})
+    counts = [_count(label, set(clips), set(real), scoring.matched) for label, clips in systems.items()]
+    plotted = plots.plot_offsets(out_dir, out_dir / "offset.png", [REAL, *systems])
+    sections = [
+        "# Lip-sync scores",
+        "A cell is mean ± standard deviation over clips (number of clips). Compare every row with the real one.",
+        "\n".join([*counts, *(["- unmatched clips are in unmatched.tsv"] if unmatched else [])]),
+        *(["## Against the real videos", against_real] if against_real else []),
+        *(["## Against the sound", against_sound] if against_sound else []),
+        *not_scored(scores),
+        *(["![Audio-video offset](offset.png)"] if plotted else []),
+        f"Silvertalk commit {provenance.git_commit()}; {provenance.machine()}.",
+    ]
+    page = "\n\n".join(sections) + "\n"
+    write_text(out_dir / "scores.md", page)
+    return page
+
+
+def _count(label: str, names: set[str], real: set[str], matched: bool) -> str:
+    """Say how many clips of a system were compared, and how many not."""
+    if not matched:
+        return f"- {label}: {len(names)} videos"
+    others = ((len(real - names), "missing"), (len(names - real), "extra"))
+    left_out = "".join(f", {count} {what}" for count, what in others if count)
+    return f"- {label}: {len(names & real)} of {len(real)} real clips{left_out}"

@@ -1,0 +1,309 @@
+"""One optimisation step of the sync expert and of the generator, as Lightning wants it."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning
+import torch
+
+from silvertalk.wav2lip.checkpoint import save_checkpoint
+from silvertalk.wav2lip.dataset import to_float
+from silvertalk.wav2lip.guard import expert_advice, generator_advice
+from silvertalk.wav2lip.losses import (
+    PerceptualDistance,
+    adversarial_loss,
+    cosine_bce,
+    discriminator_losses,
+    gradient_difference,
+    sync_loss,
+    weighted_l1,
+)
+from silvertalk.wav2lip.networks import SyncNet
+from silvertalk.wav2lip.samples import Preview, save_collage
+
+
+@dataclass
+class OptimOptions:
+    """The optimiser (Adam)."""
+
+    lr: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    final_lr: float | None = None  # reached along a cosine at the end of the training; null: constant, as published
+
+
+@dataclass
+class LossOptions:
+    """What the generator is judged by. The weights add up to at most 1; the rest is the L1 distance's."""
+
+    mouth_weight: float = 1.0  # of a mouth pixel against any other in the L1 distance
+    sync_weight: float = 0.03  # of the expert's judgement once it is switched on; 0: never
+    sync_below: float = 0.75  # switched on when the validation sync loss falls below this
+    gradient_weight: float = 0.0  # of the gradients' L1 distance, for sharp edges
+    lpips_weight: float = 0.0  # of the perceptual distance of the lower halves; needs the backbone's weights
+    lpips_backbone: str = "vgg"  # alex, vgg or squeeze
+    adversarial_weight: float = 0.0  # of the discriminator's judgement; 0: there is none
+    adversarial_from: int = 0  # optimiser steps after which it counts; it learns from the beginning
+    discriminator: str = "quality"  # quality (published, BCE), or patch (hinge)
+
+    def __post_init__(self):
+        shares = (self.sync_weight, self.gradient_weight, self.lpips_weight, self.adversarial_weight)
+        if min(shares) < 0 or sum(shares) >= 1:
+            raise ValueError(f"the weights of the losses, {shares}, have to be 0 or more and add up to less than 1")
+        if self.discriminator not in DISCRIMINATOR_LOSSES:
+            raise ValueError(f"discriminator '{self.discriminator}' is none of {', '.join(DISCRIMINATOR_LOSSES)}")
+
+
+DISCRIMINATOR_LOSSES = {"quality": "bce", "patch": "hinge"}
+
+
+class _Training(lightning.LightningModule):
+    """What both trainings share."""
+
+    def __init__(self, network: torch.nn.Module, optim: OptimOptions):
+        super().__init__()
+        # Channels last is what oneDNN and tensor cores want.
+        self.network = network.to(memory_format=torch.channels_last)
+        self.optim = optim
+
+    def configure_optimizers(self):
+        """Adam, with a falling learning rate where one is asked for."""
+        return self._adam(self.network, self.trainer.estimated_stepping_batches)
+
+    def _adam(self, network: torch.nn.Module, steps: int):
+        """Adam for one network, and its schedule."""
+        lr, final = self.optim.lr, self.optim.final_lr
+        adam = torch.optim.Adam(network.parameters(), lr, tuple(self.optim.betas), weight_decay=self.optim.weight_decay)
+        if final is None:
+            return adam
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps, eta_min=final)
+        return {"optimizer": adam, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_after_batch_transfer(self, batch: dict[str, torch.Tensor], dataloader_idx: int) -> dict[str, torch.Tensor]:
+        """Scale the pictures on the device."""
+        return to_float(batch)
+
+    def save_weights(self, path: Path, step: int, epoch: int) -> None:
+        """Write the network in the published layout."""
+        save_checkpoint(path, self.network.state_dict(), step, epoch)
+
+    def _log(self, stage: str, values: dict[str, torch.Tensor], batch_size: int) -> None:
+        """Log means over the epoch."""
+        self.log_dict(
+            {f"{stage}/{k}": v for k, v in values.items()},
+            on_step=False,
+            on_epoch=True,
+            batch_size=batch_size,
+            sync_dist=True,
+            prog_bar=True,
+        )
+
+    def _metric(self, name: str) -> float | None:
+        """A value that was logged, if it was."""
+        value = self.trainer.callback_metrics.get(name)
+        return None if value is None else float(value)
+
+
+class SyncNetTraining(_Training):
+    """The expert learns to tell matching from shifted pairs."""
+
+    def _step(self, batch: dict, stage: str) -> torch.Tensor:
+        audio, face = self.network(batch["mel"], batch["face"])
+        loss = cosine_bce(audio, face, batch["label"])
+        right = ((audio * face).sum(1) > 0.5) == (batch["label"] > 0.5)
+        self._log(stage, {"loss": loss, "accuracy": right.float().mean()}, len(face))
+        return loss
+
+    def training_step(self, batch, index):
+        """One batch."""
+        return self._step(batch, "train")
+
+    def validation_step(self, batch, index):
+        """One batch."""
+        self._step(batch, "valid")
+
+    def on_train_epoch_end(self) -> None:
+        """Say in plain words when nothing is being learnt."""
+        advice = expert_advice(self.current_epoch + 1, self._metric("train/loss"), self._metric("valid/loss"))
+        if advice and self.trainer.is_global_zero:
+            logging.warning(advice)
+
+
+class Wav2LipTraining(_Training):
+    """The generator learns the picture (L1 and what else is asked for) and, once it is near, the expert's judgement.
+
+    Args:
+        network: The generator.
+        optim: Its optimiser.
+        expert: Frozen; None: no sync loss.
+        loss: The losses and their weights.
+        images_dir: Where pictures of validation go.
+        preview: A clip of which a video is made after each epoch.
+    """
+
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        optim: OptimOptions,
+        expert: SyncNet | None,
+        loss: LossOptions,
+        images_dir: Path,
+        preview: Preview | None = None,
+    ):
+        super().__init__(network, optim)
+        # In a list, so that the frozen expert is neither trained nor saved with the generator.
+        self._expert = [] if expert is None else [expert.eval().requires_grad_(False)]
+        self._perceptual = PerceptualDistance(loss.lpips_backbone) if loss.lpips_weight else None
+        self.loss, self.images_dir, self.preview = loss, images_dir, preview
+        self.sync_weight = 0.0  # 0 until the generator is ready for the expert
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        """The original forgets it, so that its resumed runs start without the sync loss."""
+        checkpoint["sync_weight"] = self.sync_weight
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        """Go on with the weight of before."""
+        self.sync_weight = checkpoint["sync_weight"]
+
+    def on_fit_start(self) -> None:
+        """Bring the expert to the generator's device."""
+        for expert in self._expert:
+            expert.to(self.device)
+
+    def _losses(self, batch: dict, generated: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Every loss that has a weight, by its name."""
+        values = {"l1": weighted_l1(generated, batch["target"], self.loss.mouth_weight)}
+        if self._expert and (self.sync_weight > 0 or not self.training):
+            values["sync"] = sync_loss(self._expert[0], batch["mels"][:, 0], generated)
+        if self.loss.gradient_weight:
+            values["gradient"] = gradient_difference(generated, batch["target"])
+        if self._perceptual:
+            values["lpips"] = self._perceptual(generated, batch["target"])
+        return values
+
+    def _weights(self, sync_weight: float) -> dict[str, float]:
+        """Weights of the losses but L1, which has what they leave."""
+        return {"sync": sync_weight, "gradient": self.loss.gradient_weight, "lpips": self.loss.lpips_weight}
+
+    def training_step(self, batch, index):
+        """One batch."""
+        values = self._losses(batch, self.network(batch["mels"], batch["face"]))
+        loss = mixture(values, self._weights(self.sync_weight))
+        self._log("train", {"loss": loss, **values}, len(batch["target"]))
+        return loss
+
+    def validation_step(self, batch, index):
+        """One batch; the first is drawn."""
+        generated = self.network(batch["mels"], batch["face"])
+        values = self._losses(batch, generated)
+        # A fixed mixture, so that epochs before and after the switch can be compared.
+        loss = mixture(values, self._weights(self.loss.sync_weight))
+        self._log("valid", {"loss": loss, **values}, len(batch["target"]))
+        if index == 0 and self.trainer.is_global_zero:
+            name = self.images_dir / f"{self.current_epoch + 1}epoch"
+            board, epoch = self.logger.experiment, self.current_epoch
+            save_collage(name.with_suffix(".png"), batch, generated, board, epoch)
+            if self.preview:
+                self.preview.save(name.with_suffix(".mp4"), self.network, self.device, board, epoch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Switch the sync loss on when the generator is ready for it."""
+        value = self._metric("valid/sync")
+        if value is None:
+            return
+        if self.sync_weight < self.loss.sync_weight and value < self.loss.sync_below:
+            self.sync_weight = self.loss.sync_weight
+            logging.info("sync loss counts from now on (validation %.3f < %.2f)", value, self.loss.sync_below)
+
+    def on_train_epoch_end(self) -> None:
+        """Say in plain words when the lips do not come to follow the sound."""
+        waits = self.loss.sync_weight > 0 and self.sync_weight == 0
+        advice = generator_advice(self.current_epoch + 1, self._metric("valid/sync"), waits)
+        if advice and self.trainer.is_global_zero:
+            logging.warning(advice)
+
+
+def mixture(values: dict[str, torch.Tensor], weights: dict[str, float]) -> torch.Tensor:
+    """Weigh losses; the L1 distance has what the others leave of 1.
+
+    Args:
+        values: Scalars by name, ``l1`` among them.
+        weights: Of those besides ``l1``; names without a value do not count.
+    """
+    weights = {name: weight for name, weight in weights.items() if name in values}
+    return (1 - sum(weights.values())) * values["l1"] + sum(weight * values[name] for name, weight in weights.items())
+
+
+class Wav2LipGanTraining(Wav2LipTraining):
+    """The same against a discriminator, which learns after each step of the generator from the same pictures.
+
+    Args:
+        discriminator: Judges (B, 3, T, H, W).
+        accum_grad: Batches summed before a step.
+        grad_clip: Limit of the gradients' norm; 0: none.
+        **others: As for ``Wav2LipTraining``.
+    """
+
+    def __init__(self, *args, discriminator: torch.nn.Module, accum_grad: int, grad_clip: float, **others):
+        super().__init__(*args, **others)
+        self.automatic_optimization = False  # two optimisers
+        self.discriminator = discriminator.to(memory_format=torch.channels_last)
+        self.accum_grad, self.grad_clip = accum_grad, grad_clip
+        self.kind = DISCRIMINATOR_LOSSES[self.loss.discriminator]
+
+    def configure_optimizers(self):
+        """One Adam for each network."""
+        steps = max(1, self.trainer.estimated_stepping_batches // self.accum_grad)
+        made = [self._adam(network, steps) for network in (self.network, self.discriminator)]
+        return [entry if isinstance(entry, dict) else {"optimizer": entry} for entry in made]
+
+    def save_weights(self, path: Path, step: int, epoch: int) -> None:
+        """Write the generator, and the newest discriminator, from which a fine-tuning may start."""
+        super().save_weights(path, step // 2, epoch)  # Lightning counts the steps of both
+        save_checkpoint(path.with_name("discriminator.pth"), self.discriminator.state_dict(), step // 2, epoch)
+
+    def _losses(self, batch: dict, generated: torch.Tensor) -> dict[str, torch.Tensor]:
+        values = super()._losses(batch, generated)
+        if self.training:
+            values["adversarial"] = adversarial_loss(self.discriminator(generated), self.kind)
+        return values
+
+    def _weights(self, sync_weight: float) -> dict[str, float]:
+        counts = self.global_step // 2 >= self.loss.adversarial_from
+        return super()._weights(sync_weight) | {"adversarial": self.loss.adversarial_weight if counts else 0.0}
+
+    def training_step(self, batch, index):
+        """One batch for both networks."""
+        generator, discriminator = self.optimizers()
+        self.toggle_optimizer(generator)
+        generated = self.network(batch["mels"], batch["face"])
+        values = self._losses(batch, generated)
+        loss = mixture(values, self._weights(self.sync_weight))
+        self._descend(generator, loss, index)
+        self.untoggle_optimizer(generator)
+
+        self.toggle_optimizer(discriminator)
+        values |= self._discriminator_losses(batch, generated.detach())
+        self._descend(discriminator, values["disc_real"] + values["disc_fake"], index)
+        self.untoggle_optimizer(discriminator)
+        self._log("train", {"loss": loss, **values}, len(batch["target"]))
+        return {"loss": loss.detach()}
+
+    def _discriminator_losses(self, batch: dict, generated: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What the discriminator learns from."""
+        predictions = self.discriminator(batch["target"]), self.discriminator(generated)
+        return dict(zip(("disc_real", "disc_fake"), discriminator_losses(*predictions, self.kind), strict=True))
+
+    def _descend(self, optimizer, loss: torch.Tensor, index: int) -> None:
+        """Add a batch's gradient; with the last batch of a step, take it."""
+        self.manual_backward(loss / self.accum_grad)
+        if (index + 1) % self.accum_grad:
+            return
+        if self.grad_clip:
+            self.clip_gradients(optimizer, self.grad_clip, "norm")
+        optimizer.step()
+        optimizer.zero_grad()
+        for schedule in self.lr_schedulers() or []:
+            if schedule.optimizer is optimizer.optimizer:
+                schedule.step()
