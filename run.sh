@@ -63,9 +63,13 @@ tts_exp=                    # its folder [from tts_config]; one outside expdir i
 decode_tag=train.total_count.ave  # its checkpoint to speak with, without .pth (latest is always there)
 syncnet_config=${root}/conf/mini/train_syncnet.yaml  # the lip expert
 syncnet_train_args=         # more options for its training
+init_syncnet=               # checkpoint (e.g. lipsync_expert.pth) or experiment of an expert to fine-tune
+syncnet_finetune_config=${root}/conf/finetune_syncnet.yaml  # instead of syncnet_config then
 syncnet_exp=                # its folder [from syncnet_config]; one outside expdir is used as it is
 wav2lip_config=${root}/conf/mini/train_wav2lip.yaml  # the face
 wav2lip_train_args=         # more options for its training
+init_wav2lip=               # checkpoint (e.g. wav2lip.pth) or experiment of a generator to fine-tune
+wav2lip_finetune_config=${root}/conf/finetune_wav2lip.yaml  # instead of wav2lip_config then
 wav2lip_exp=                # its folder [from wav2lip_config]; one outside expdir is used as it is
 
 # -- The result
@@ -77,8 +81,11 @@ grammar=                    # JSGF file that the sentences follow: stage 16 coun
 . "${root}/local/common.sh"
 parse_options "$@"
 absolute_paths workdir datadir dumpdir expdir db_root local_data say_face \
-    grammar tts_config tts_exp syncnet_config syncnet_exp wav2lip_config wav2lip_exp
+    grammar tts_config tts_exp syncnet_config syncnet_exp wav2lip_config wav2lip_exp \
+    init_syncnet syncnet_finetune_config init_wav2lip wav2lip_finetune_config
 
+[ -z "${init_syncnet}" ] || syncnet_config=${syncnet_finetune_config}
+[ -z "${init_wav2lip}" ] || wav2lip_config=${wav2lip_finetune_config}
 [ "${corpus}" != mini ] || grammar=${grammar:-${root}/egs/mini/av1/conf/mini.gram}
 
 [ "${stage}" -ge 1 ] || die "--stage ${stage}: stages start at 1"
@@ -196,26 +203,30 @@ fi
 syncnet_marker=${syncnet_exp}/.done
 if "${has_video}" && "${trains_expert}" && stage_begin 9 "${dumpdir}/face -> ${syncnet_exp}" \
         marker="${syncnet_marker}" reads=4:"${filter_marker}" config=syncnet_config \
-        options="syncnet_train_args" output="${syncnet_exp}"; then
+        options="init_syncnet syncnet_train_args" output="${syncnet_exp}"; then
+    init=()
+    [ -z "${init_syncnet}" ] || init=(--init "${init_syncnet}")
     need "${dumpdir}/face/tr_no_dev/video.scp" 4
     # shellcheck disable=SC2086
     train_job "$((ngpu > 1 ? ngpu : 1))" "${syncnet_exp}/log/train.log" \
         "${python}" -m silvertalk.bin.syncnet_train --config "${syncnet_config}" --train_dir "${dumpdir}/face/tr_no_dev" \
         --valid_dir "${dumpdir}/face/dev" --exp_dir "${syncnet_exp}" --trainer.ngpu "${ngpu}" --trainer.num_nodes "${num_nodes}" \
-        ${syncnet_train_args}
+        "${init[@]}" ${syncnet_train_args}
     stage_end
 fi
 
 wav2lip_marker=${wav2lip_exp}/.done
 if "${has_video}" && "${trains_face}" && stage_begin 10 "${dumpdir}/face, ${syncnet_exp} -> ${wav2lip_exp}" \
         marker="${wav2lip_marker}" reads=4:"${filter_marker}" reads=9:"${syncnet_marker}" config=wav2lip_config \
-        options="wav2lip_train_args" output="${wav2lip_exp}"; then
+        options="init_wav2lip wav2lip_train_args" output="${wav2lip_exp}"; then
+    init=()
+    [ -z "${init_wav2lip}" ] || init=(--init "${init_wav2lip}")
     need "${syncnet_exp}/config.yaml" 9
     # shellcheck disable=SC2086
     train_job "$((ngpu > 1 ? ngpu : 1))" "${wav2lip_exp}/log/train.log" \
         "${python}" -m silvertalk.bin.wav2lip_train --config "${wav2lip_config}" --train_dir "${dumpdir}/face/tr_no_dev" \
         --valid_dir "${dumpdir}/face/dev" --syncnet_exp "${syncnet_exp}" --exp_dir "${wav2lip_exp}" \
-        --trainer.ngpu "${ngpu}" --trainer.num_nodes "${num_nodes}" ${wav2lip_train_args}
+        --trainer.ngpu "${ngpu}" --trainer.num_nodes "${num_nodes}" "${init[@]}" ${wav2lip_train_args}
     stage_end
 fi
 

@@ -39,6 +39,7 @@ setup(
         "pysptk",
         "pyworld",
         "PyYAML",
+        "safetensors",
         "scikit-image",
         "scipy",
         "soundfile",

@@ -88,15 +88,15 @@ def bench(
         results: dict[str, dict] = defaultdict(dict)
         for utt_id in progress([u for u in tables["video"] if int(frames[u]) >= min_frames], desc=face_dir):
             curves = measure_clip({name: table[utt_id] for name, table in tables.items()}, max_frames, scorer)
-            ways = {"correlation": lambda c: (LagCurves(c.correlation), "none")}
+            ways = {"correlation": lambda c: LagCurves(c.correlation)}
             if scorer:
                 ways |= {
-                    scorer.name: lambda c: (LagCurves(None, c.similarity), scorer.name),
-                    "both": lambda c: (c, scorer.name),
+                    scorer.name: lambda c: LagCurves(None, c.similarity, c.scorer),
+                    "both": lambda c: c,
                 }
             for method, choose in ways.items():
                 picked = {shift: choose(c) for shift, c in curves.items()}
-                results[method][utt_id] = {shift: (c.peak(), c.is_clear(by)) for shift, (c, by) in picked.items()}
+                results[method][utt_id] = {shift: (c.peak(), c.is_clear()) for shift, c in picked.items()}
         print(f"{face_dir}: offsets found to the frame before or after")
         for method, measured in results.items():
             report(method, measured)

@@ -67,6 +67,11 @@ USER_WEIGHTS = (
         "training against the published expert; stage 9 trains one",
     ),
     Weights(
+        "published SyncNet v2",
+        ("*syncnet_v2*",),
+        "LSE-D and LSE-C (--syncnet_v2); all other scores work without it",
+    ),
+    Weights(
         "GFPGAN",
         ("gfpgan*.pth", "gfpgan*.ckpt", "gfpgan*.safetensors"),
         "quality enhanced by GFPGAN; improved works without it",

@@ -12,6 +12,8 @@ from silvertalk.media.picture import resize
 from silvertalk.wav2lip import syncnet_v2
 from silvertalk.wav2lip.checkpoint import load_network
 
+EXPERT = "SyncNet"  # class in networks.py
+
 
 def make_scorer(
     sync_expert: str | os.PathLike | None = None, weights: str | os.PathLike | None = None, device: str = "cpu"
@@ -40,7 +42,7 @@ class ExpertScorer:
 
     def __init__(self, exp_dir: str | os.PathLike, device: str = "cpu"):
         self._expert = load_network(exp_dir).to(device)
-        if type(self._expert).__name__ != "SyncNet":
+        if type(self._expert).__name__ != EXPERT:
             raise ValueError(
                 f"{exp_dir} holds a {type(self._expert).__name__}, not an expert; name a folder of stage 9"
             )

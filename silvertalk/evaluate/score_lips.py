@@ -23,7 +23,7 @@ import numpy as np
 
 from silvertalk.data import PartWriter, combine_parts, read_scp, shard
 from silvertalk.evaluate import features, lips, lse, sync
-from silvertalk.evaluate.tables import Row, write_tsv
+from silvertalk.evaluate.tables import TEXT_COLUMNS, Row, write_tsv
 from silvertalk.face import NoFaceError, Track, crop_face, make_backend, track_video
 from silvertalk.face.dump import fit_length
 from silvertalk.face.lips import lip_opening
@@ -428,7 +428,7 @@ def merge_scores(score_dir: str | os.PathLike, name: str, columns) -> Path | Non
         return None
     combine_parts(folder, (folder / "expected").read_text(encoding="utf-8").split(), max_skipped=1.0)
     rows = [row for line in read_scp(folder / "rows").values() for row in json.loads(line)]
-    missing = {column: float("nan") for column in columns if column not in ("note", "text", "heard")}
+    missing = {column: float("nan") for column in columns if column not in TEXT_COLUMNS}
     table = Path(score_dir) / f"{name}.tsv"
     write_tsv(table, [missing | row for row in rows], columns)
     return table

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from silvertalk.utils import write_text
 
+TEXT_COLUMNS = ("utt_id", "kind", "note", "text", "heard")  # never numbers, whatever they look like
 Row = dict[str, object]  # "utt_id" and "kind", then figures (float) and remarks (str)
 
 
@@ -24,10 +25,11 @@ def _cell(value: object) -> str:
 
 
 def read_tsv(path: str | os.PathLike) -> list[Row]:
-    """Read what ``write_tsv`` wrote; what looks like a number becomes one."""
+    """Read what ``write_tsv`` wrote; what looks like a number becomes one, except in ``TEXT_COLUMNS``."""
     header, *lines = Path(path).read_text(encoding="utf-8").splitlines()
     columns = header.split("\t")
-    return [{c: _number(v) for c, v in zip(columns, line.split("\t"), strict=True)} for line in lines]
+    cells = (zip(columns, line.split("\t"), strict=True) for line in lines)
+    return [{c: v if c in TEXT_COLUMNS else _number(v) for c, v in line} for line in cells]
 
 
 def _number(text: str) -> object:

@@ -5,6 +5,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,18 @@ def dump_faces(
                 out.skip(utterance.utt_id, str(error))
 
 
+@dataclass
+class _Footage:
+    """What of an utterance is dumped."""
+
+    faces: Iterator[np.ndarray]  # uint8 RGB (S, S, 3)
+    wav: np.ndarray  # 16 kHz, float (T,)
+    start: float  # second of the source at which it begins
+    wanted: int  # pictures there have to be; 0: as many as there are
+    matrices: dict[str, np.ndarray] = field(default_factory=dict)
+    values: dict[str, str] = field(default_factory=dict)
+
+
 def _dump_utterance(
     utterance: Utterance, out_dir: Path, out: PartWriter, tracker, face_size: int, face_select: str
 ) -> None:
@@ -86,61 +99,84 @@ def _dump_utterance(
         raise ValueError(f"has {len(wav) / SAMPLING_RATE:.3f} s of sound, less than {MIN_SOUND} s")
     source, start, end = picture_span(utterance)
     wanted = round((end - start) * FPS) if source != utterance.video else 0
-    if tracker is None:  # pictures beyond the sound say nothing of synchrony
-        sounding = round(len(wav) / SAMPLES_PER_FRAME)
-        faces, wanted = itertools.islice(read_mouths(source, start, end, face_size), sounding), min(wanted, sounding)
-        matrices, values = {}, {}
+    if tracker is None:
+        footage = _mouths(wav, source, start, end, wanted, face_size)
     else:
-        track, part = _find_face(utterance, wav, source, start, end, tracker, face_select)
+        track = _track(utterance, wav, source, start, end, tracker, face_select)
         _check_count(utterance, len(track), wanted)
-        faces = itertools.islice(_faces(source, start, end, track, face_size), part.start, part.stop)
-        wav = wav[part.start * SAMPLES_PER_FRAME : part.stop * SAMPLES_PER_FRAME]
-        start, wanted, state = start + part.start / FPS, 0, face_state(track)[part]
-        landmarks = track.landmarks[part].reshape(len(state), -1)
-        matrices = {"bbox": track.bbox[part], "landmarks": landmarks, "face_state": state}
-        cut = [span for span in ((0, part.start), (part.stop, len(track))) if span[0] < span[1]]
-        values = {
-            "utt2detected": f"{track.detected[part].mean():.3f}",
-            "utt2usable": f"{(state == USABLE).mean():.3f}",
-            "utt2cut": " ".join(f"{first / FPS:.2f}-{last / FPS:.2f}" for first, last in cut),
-        }
+        footage = _best_of(utterance, wav, source, start, end, track, face_size)
     shared_name = _subfolder(utterance)
     audio_path = (out_dir / "audio" / shared_name).with_suffix(".flac").absolute()
     video_path = (out_dir / "video" / shared_name).with_suffix(".avi").absolute()
-    num_frames = _write_faces(video_path, faces)
-    _check_count(utterance, num_frames, wanted)
-    wav = fit_length(wav, num_frames * SAMPLES_PER_FRAME)
+    num_frames = _write_faces(video_path, footage.faces)
+    _check_count(utterance, num_frames, footage.wanted)
+    wav = fit_length(footage.wav, num_frames * SAMPLES_PER_FRAME)
     if tracker is not None:  # pictures of mouths come with a word each, too short to tell a voice from its background
-        matrices["speech"] = voiced_frames(wav, num_frames)
+        footage.matrices["speech"] = voiced_frames(wav, num_frames)
     write_audio(audio_path, wav, SAMPLING_RATE)
     out.add(
         utterance.utt_id,
-        {**matrices, "mel": wav2lip_mel(wav).T},
+        {**footage.matrices, "mel": wav2lip_mel(wav).T},
         {
             "audio.scp": str(audio_path),
             "video.scp": str(video_path),
             "source_video.scp": str(Path(source).absolute()),
-            "source_start": start,
+            "source_start": footage.start,
             "utt2num_frames": num_frames,
-            **values,
+            **footage.values,
             "utt2spk": utterance.spk,
             **({} if utterance.text is None else {"text": utterance.text}),
         },
     )
 
 
-def _find_face(utterance: Utterance, wav: np.ndarray, source, start, end, tracker, face_select: str):
-    """Return the track of the face that is meant, and the part of it that is used, as a slice."""
-    energy = frame_energy(wav2lip_mel(wav).T, len(wav) // SAMPLES_PER_FRAME)
+def _mouths(wav: np.ndarray, source: str, start: float, end: float | None, wanted: int, face_size: int) -> _Footage:
+    """All pictures of mouths; those beyond the sound say nothing of synchrony."""
+    sounding = round(len(wav) / SAMPLES_PER_FRAME)
+    faces = itertools.islice(read_mouths(source, start, end, face_size), sounding)
+    return _Footage(faces, wav, start, min(wanted, sounding))
+
+
+def _track(
+    utterance: Utterance, wav: np.ndarray, source: str, start: float, end: float | None, tracker, face_select: str
+) -> Track:
+    """Track the face that is meant."""
     if utterance.face is None and face_select == "speaking":
-        track = track_speaker(source, tracker, energy, FPS, start=start, end=end)
-    else:
-        select = nearest(utterance.face) if utterance.face else largest
-        track = track_video(source, tracker, FPS, select, start=start, end=end)
-    part = best_part(track, energy, FPS)
-    if part != slice(0, len(track)):
+        return track_speaker(source, tracker, _energy(wav), FPS, start=start, end=end)
+    select = nearest(utterance.face) if utterance.face else largest
+    return track_video(source, tracker, FPS, select, start=start, end=end)
+
+
+def _best_of(
+    utterance: Utterance, wav: np.ndarray, source: str, start: float, end: float | None, track: Track, face_size: int
+) -> _Footage:
+    """The part of a video in which the face most surely speaks; see ``best_part``."""
+    part = best_part(track, _energy(wav), FPS)
+    state = face_state(track)[part]
+    cut = [(first, last) for first, last in ((0, part.start), (part.stop, len(track))) if first < last]
+    if cut:
         logging.info("%s: uses frames %d to %d of %d", utterance.utt_id, part.start, part.stop, len(track))
-    return track, part
+    return _Footage(
+        itertools.islice(_faces(source, start, end, track, face_size), part.start, part.stop),
+        wav[part.start * SAMPLES_PER_FRAME : part.stop * SAMPLES_PER_FRAME],
+        round(start + part.start / FPS, 6),
+        part.stop - part.start,
+        {
+            "bbox": track.bbox[part],
+            "landmarks": track.landmarks[part].reshape(len(state), -1),
+            "face_state": state,
+        },
+        {
+            "utt2detected": f"{track.detected[part].mean():.3f}",
+            "utt2usable": f"{(state == USABLE).mean():.3f}",
+            "utt2cut": " ".join(f"{first / FPS:.2f}-{last / FPS:.2f}" for first, last in cut),
+        },
+    )
+
+
+def _energy(wav: np.ndarray) -> np.ndarray:
+    """Loudness during every frame."""
+    return frame_energy(wav2lip_mel(wav).T, len(wav) // SAMPLES_PER_FRAME)
 
 
 def _check_count(utterance: Utterance, num_frames: int, wanted: int) -> None:

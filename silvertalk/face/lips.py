@@ -41,6 +41,8 @@ def frame_energy(mel: np.ndarray, num_frames: int, fps: float = 25.0) -> np.ndar
 
 def pearson(a: np.ndarray, b: np.ndarray) -> float:
     """Pearson correlation of two (T,) series; 0 where one of them never changes."""
+    # In float32 the rounded mean of a constant series differs from it, which looks like movement.
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if len(a) < 2 or np.std(a) < 1e-9 or np.std(b) < 1e-9:
         return 0.0
     return float(np.corrcoef(a, b)[0, 1])

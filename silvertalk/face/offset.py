@@ -3,15 +3,18 @@
 Two curves over the lag say it: the correlation of mouth opening and sound
 energy, which needs nothing that was trained, and the mean similarity of lips
 and sound in the eyes of a sync network. The network knows consonants, the
-correlation is smooth and has no prejudice; where both are there, they are
-added, each in units of its own standard deviation over the lags.
+correlation is smooth and without prejudice; where both are there, they are
+added. A network that does not know the faces (an expert that was trained on
+others) is nearly as flat as unsure: it then weighs little, and where that is
+so for most clips, stage 4 leaves it out.
 
 Chosen on 20 held-out clips of GRID of 3 s (bench/offsets.py): of shifts by up
-to 5 frames the correlation finds 97 % to the frame before or after, the sum
+to 5 frames the correlation finds 96 % to the frame before or after, the sum
 all. The network's windows are not weighted by speech or by movement, and not
 placed between two frames: neither helped.
 """
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -28,15 +31,23 @@ from silvertalk.media import read_audio, read_frames
 from silvertalk.media.mel import SAMPLING_RATE
 from silvertalk.utils import progress
 
-CORRELATION_WEIGHT = 0.5
 # A shift is believed only if it is clear: speech rhythm alone gives side peaks.
 MIN_SHIFT = 2  # frames; less is within the error of the measurement
 MIN_PEAK, MIN_GAIN = 0.4, 0.08  # of the correlation alone
-MIN_SUM_GAIN = 0.3  # of the sum, standard deviations
-# Confidence from which on a network's offset is believed, and below which a clip counts as out of sync, by network.
-# Cosines of an expert, distances of the published SyncNet (where clips in sync have 3 and more).
-BELIEVED = {"expert": 0.1, "syncnet_v2": 1.5}
-OUT_OF_SYNC = {"expert": 0.0, "syncnet_v2": 0.5}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the figures of a sync network mean."""
+
+    correlation: float  # what a correlation of 1 is worth
+    believed: float  # confidence from which on its offset is believed
+    out_of_sync: float  # confidence below which a clip counts as out of sync
+    min_gain: float  # by how much a shift must be better than none
+
+
+# Cosines of an expert; distances of the published SyncNet, where clips in sync have a confidence of 3 and more.
+SCALES = {"expert": Scale(0.25, 0.1, 0.0, 0.03), "syncnet_v2": Scale(4.0, 1.5, 0.5, 0.5)}
 
 
 class Scorer(Protocol):
@@ -67,21 +78,22 @@ class LagCurves:
 
     correlation: np.ndarray | None = None  # of mouth opening and sound energy; None without landmarks
     similarity: np.ndarray | None = None  # of lips and sound, to a network; None without one
+    scorer: str = "none"  # name of the network
     count: int = 1  # clips added up
 
     def __add__(self, other: "LagCurves") -> "LagCurves":
         def added(a, b):
             return None if a is None or b is None else a + b
 
-        correlation = added(self.correlation, other.correlation)
-        return LagCurves(correlation, added(self.similarity, other.similarity), self.count + other.count)
+        correlation, similarity = added(self.correlation, other.correlation), added(self.similarity, other.similarity)
+        return LagCurves(correlation, similarity, self.scorer, self.count + other.count)
 
     def joined(self) -> np.ndarray | None:
-        """One curve of both; None where there is none."""
+        """One curve of both, in units of the network's if there is one; None where nothing is known."""
         if self.similarity is None or self.correlation is None:
             only = self.correlation if self.similarity is None else self.similarity
             return None if only is None else only / self.count
-        return _standard(self.similarity) + CORRELATION_WEIGHT * _standard(self.correlation)
+        return (self.similarity + SCALES[self.scorer].correlation * self.correlation) / self.count
 
     def peak(self) -> int:
         """Frames by which the sound is most probably late."""
@@ -98,29 +110,21 @@ class LagCurves:
             return float("nan")
         return float((self.similarity[MAX_LAG + lag] - np.median(self.similarity)) / self.count)
 
-    def is_clear(self, scorer: str = "none") -> bool:
-        """Whether the peak can be believed; the largest lag is no peak.
-
-        Args:
-            scorer: Name of the network that gave the similarity.
-        """
+    def is_clear(self) -> bool:
+        """Whether the peak can be believed; the largest lag is no peak."""
         lag, curve = self.peak(), self.joined()
         if curve is None or abs(lag) == MAX_LAG:
             return False
         gain = curve[MAX_LAG + lag] - curve[MAX_LAG]
         if self.similarity is None:
             return bool(curve.max() >= MIN_PEAK and gain >= MIN_GAIN)
-        return self.confidence_at(lag) >= BELIEVED[scorer] and bool(gain >= MIN_SUM_GAIN or self.correlation is None)
+        scale = SCALES[self.scorer]
+        return self.confidence_at(lag) >= scale.believed and bool(gain >= scale.min_gain)
 
-    def offset(self, scorer: str = "none") -> int:
+    def offset(self) -> int:
         """Frames by which the sound is late; 0 where no shift is clear."""
         lag = self.peak()
-        return lag if abs(lag) >= MIN_SHIFT and self.is_clear(scorer) else 0
-
-
-def _standard(curve: np.ndarray) -> np.ndarray:
-    """A curve in units of its standard deviation, less its mean; a flat one stays flat."""
-    return (curve - curve.mean()) / max(float(curve.std()), 1e-9)
+        return lag if abs(lag) >= MIN_SHIFT and self.is_clear() else 0
 
 
 def lag_curves(
@@ -141,7 +145,7 @@ def lag_curves(
         faces: uint8 RGB (S, S, 3), T of them, which the scorer reads.
         scorer: A sync network; None: there is no similarity.
     """
-    curves = LagCurves()
+    curves = LagCurves(scorer=scorer.name if scorer else "none")
     if landmarks is not None:
         opening = lip_opening(landmarks, bbox)
         curves.correlation = lag_correlation(opening, frame_energy(mel, len(opening)), MAX_LAG)
@@ -184,11 +188,15 @@ def measure_offsets(
             curves = lag_curves(wav, mel, landmarks, bbox, read_frames(video) if scorer else (), scorer)
             given = {"lag_correlation": curves.correlation, "lag_similarity": curves.similarity}
             matrices = {name: curve for name, curve in given.items() if curve is not None}
-            out.add(utt_id, matrices, {"utt2scorer": scorer.name if scorer else "none"})
+            out.add(utt_id, matrices, {"utt2scorer": curves.scorer})
 
 
-def read_lag_curves(sync_dir: str | os.PathLike) -> Iterator[tuple[str, str, LagCurves]]:
-    """Read what ``measure_offsets`` wrote, merged: utterance, name of the scorer, curves.
+def read_lag_curves(sync_dir: str | os.PathLike, network: bool = True) -> Iterator[tuple[str, LagCurves]]:
+    """Read what ``measure_offsets`` wrote, merged: utterance and curves.
+
+    Args:
+        sync_dir: The folder.
+        network: Read the similarity too, where there is one.
 
     Raises:
         FileNotFoundError: It is not there.
@@ -196,7 +204,31 @@ def read_lag_curves(sync_dir: str | os.PathLike) -> Iterator[tuple[str, str, Lag
     sync_dir = Path(sync_dir)
     if not (sync_dir / "utt2scorer").is_file():
         raise FileNotFoundError(f"no {sync_dir}/utt2scorer; run stage 4")
-    columns = [SortedColumn(sync_dir / f"lag_{name}.scp") for name in ("correlation", "similarity")]
+    names = ("correlation", "similarity") if network else ("correlation",)
+    columns = [SortedColumn(sync_dir / f"lag_{name}.scp") for name in names]
     for utt_id, scorer in iter_scp(sync_dir / "utt2scorer"):
-        places = [column.get(utt_id) for column in columns]
-        yield utt_id, scorer, LagCurves(*(None if place is None else kaldiio.load_mat(place) for place in places))
+        places = (column.get(utt_id) for column in columns)
+        curves = LagCurves(*(None if place is None else kaldiio.load_mat(place) for place in places))
+        if network:
+            curves.scorer = scorer
+        yield utt_id, curves
+
+
+def knows_faces(sync_dir: str | os.PathLike) -> bool:
+    """Whether the network that judged a set is sure of most of its clips; says so where it is not."""
+    confidences, scorer = [], "none"
+    for _, curves in read_lag_curves(sync_dir):
+        if curves.similarity is not None:
+            scorer = curves.scorer
+            confidences.append(curves.similarity.max() - np.median(curves.similarity))
+    if not confidences or np.median(confidences) >= SCALES[scorer].believed:
+        return bool(confidences)
+    logging.warning(
+        "%s: the %s is not sure of these faces (median confidence %.3f, less than %.1f), so only mouth opening and "
+        "sound energy are compared; train it on speakers like these",
+        sync_dir,
+        scorer,
+        np.median(confidences),
+        SCALES[scorer].believed,
+    )
+    return False

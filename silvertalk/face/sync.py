@@ -22,7 +22,7 @@ from silvertalk.data import PartWriter, combine_parts, read_scp, subset_data_dir
 from silvertalk.data.face_clips import USABLE, find_windows
 from silvertalk.data.kaldi import SortedColumn
 from silvertalk.face.dump import SAMPLES_PER_FRAME, fit_length, voiced_frames
-from silvertalk.face.offset import MIN_SHIFT, OUT_OF_SYNC, LagCurves, read_lag_curves
+from silvertalk.face.offset import MIN_SHIFT, SCALES, LagCurves, knows_faces, read_lag_curves
 from silvertalk.face.sync_plot import plot_offsets
 from silvertalk.media import read_audio, wav2lip_mel, write_audio
 from silvertalk.media.mel import SAMPLING_RATE
@@ -108,33 +108,34 @@ def sync_filter(
 
 def _judge(org_dir: Path, sync_dir: Path, group: str, limits: SyncLimits) -> Iterator[Verdict]:
     """Decide on every utterance, in the order of the tables."""
-    by_speaker = _speaker_offsets(org_dir, sync_dir) if group == "spk" else {}
+    network = knows_faces(sync_dir)
+    by_speaker = _speaker_offsets(org_dir, sync_dir, network) if group == "spk" else {}
     names = ("utt2spk", "utt2num_frames", "utt2detected", "face_state.scp", "speech.scp")
     columns = {name: SortedColumn(org_dir / name) for name in names}
-    for utt_id, scorer, curves in read_lag_curves(sync_dir):
+    for utt_id, curves in read_lag_curves(sync_dir, network):
         entry = {name: column.get(utt_id) for name, column in columns.items()}
         own = curves.peak()
-        offset = by_speaker[entry["utt2spk"]] if group == "spk" else curves.offset(scorer) if group == "utt" else 0
-        method = scorer if scorer != "none" or curves.correlation is None else "correlation"
+        offset = by_speaker[entry["utt2spk"]] if group == "spk" else curves.offset() if group == "utt" else 0
+        method = curves.scorer if curves.scorer != "none" or curves.correlation is None else "correlation"
         figures = curves.confidence_at(offset), curves.correlation_at(offset)
         verdict = Verdict(utt_id, method, offset, own, *figures)
         verdict.reason = (
             _wrong_length(entry, curves, limits)
             or _faceless(entry, limits)
             or _silent(entry, offset)
-            or _out_of_sync(verdict, curves, scorer, group, limits)
+            or _out_of_sync(verdict, curves, group, limits)
         )
         yield verdict
 
 
-def _speaker_offsets(org_dir: Path, sync_dir: Path) -> dict[str, int]:
+def _speaker_offsets(org_dir: Path, sync_dir: Path, network: bool) -> dict[str, int]:
     """Read the offset of every speaker off the sum of the curves of all clips."""
     utt2spk = SortedColumn(org_dir / "utt2spk")
-    sums: dict[str, tuple[str, LagCurves]] = {}
-    for utt_id, scorer, curves in read_lag_curves(sync_dir):
+    sums: dict[str, LagCurves] = {}
+    for utt_id, curves in read_lag_curves(sync_dir, network):
         spk = utt2spk.get(utt_id)
-        sums[spk] = (scorer, sums[spk][1] + curves) if spk in sums else (scorer, curves)
-    return {spk: curves.offset(scorer) for spk, (scorer, curves) in sums.items()}
+        sums[spk] = sums[spk] + curves if spk in sums else curves
+    return {spk: curves.offset() for spk, curves in sums.items()}
 
 
 def _wrong_length(entry: dict, curves: LagCurves, limits: SyncLimits) -> str:
@@ -168,16 +169,16 @@ def _silent(entry: dict, offset: int) -> str:
     return "no two windows with a voice and a face" if starts[-1] - starts[0] < WINDOW else ""
 
 
-def _out_of_sync(verdict: Verdict, curves: LagCurves, scorer: str, group: str, limits: SyncLimits) -> str:
+def _out_of_sync(verdict: Verdict, curves: LagCurves, group: str, limits: SyncLimits) -> str:
     """Why sound and lips do not belong together, or nobody can say by how much they are apart."""
     if verdict.correlation < limits.min_correlation:
         return f"out of sync: mouth and sound correlate {verdict.correlation:.2f}, less than {limits.min_correlation}"
     if curves.similarity is None:
         return ""
-    least = OUT_OF_SYNC[scorer] if limits.min_confidence is None else limits.min_confidence
+    least = SCALES[curves.scorer].out_of_sync if limits.min_confidence is None else limits.min_confidence
     if verdict.confidence < least:
         return f"out of sync: confidence {verdict.confidence:.2f}, less than {least}"
-    clear, apart = curves.is_clear(scorer), abs(verdict.own_offset - verdict.offset)
+    clear, apart = curves.is_clear(), abs(verdict.own_offset - verdict.offset)
     if group == "utt" and not clear and apart >= MIN_SHIFT:
         return f"out of sync: seems {verdict.own_offset} frames late, which is not sure"
     if group == "spk" and clear and apart > MAX_DEVIATION:

@@ -31,6 +31,7 @@ SEEK_LEADS = (0.5, 5.0)  # seconds
 TOLERANCE = 0.002  # seconds
 EXIF_ORIENTATION, EXIF_MIRRORED = 0x0112, {2, 4, 5, 7}
 JPEG_START = b"\xff\xd8"
+SMALL_FILE = 2**20  # bytes; is read from the disk at one go, which takes less time than three places of it do
 AVI_CHUNK = struct.Struct("<4sI")  # header of a part of an AVI file
 
 Shown = TypeVar("Shown")
@@ -378,6 +379,8 @@ def read_window(path: str | os.PathLike, first: int, count: int) -> np.ndarray:
 def read_jpegs(path: str | os.PathLike, first: int, count: int) -> list[bytes]:
     """Read a few successive pictures of an MJPEG file as they are stored, each a JPEG file; see ``read_window``."""
     with open(path, "rb") as file:
+        if os.fstat(file.fileno()).st_size <= SMALL_FILE:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
         index = _avi_index(file)
         if first + count > len(index):
             raise RuntimeError(

@@ -131,10 +131,8 @@ def _is_safetensors(path: str | os.PathLike) -> bool:
 
 def _read_safetensors(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
     """Read safetensors."""
-    try:
-        from safetensors import SafetensorError, safe_open
-    except ImportError as error:
-        raise RuntimeError(f"{path}: pip install safetensors, or name a file that torch wrote") from error
+    from safetensors import SafetensorError, safe_open
+
     try:
         with safe_open(path, "pt") as file:
             return unwrap({key: file.get_tensor(key) for key in file.keys()}, str(path))[0], file.metadata() or {}  # noqa: SIM118

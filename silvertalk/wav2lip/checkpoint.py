@@ -167,14 +167,15 @@ def load_checkpoint(
         ValueError: Not a checkpoint, or one of another network; the first key that does not fit is named.
     """
     name = "the given dictionary" if isinstance(source, Mapping) else str(source)
+    found = None
     if not isinstance(source, Mapping):
         found = find_network(source) if Path(source).is_dir() else _find_configured(Path(source))
-        if found and model is None:
-            return _require_img_size(build_network(found), img_size, name)
         source = found.weights if found else source
     state, about = unwrap(source, name) if isinstance(source, Mapping) else read_weights(source)
     if model is not None:
         return load_state(model, state, name, assign)
+    if found and "network" not in about:
+        about = {"network": found.kind, **found.options}
     kind, options = _identify(state, about, name, img_size)
     return _require_img_size(_build(kind, options, state, name), img_size, name)
 

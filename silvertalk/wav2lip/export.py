@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from silvertalk.utils import atomic_path
@@ -59,10 +60,6 @@ def export_network(model: str | os.PathLike, out: str | os.PathLike, format: str
 
 def _write_safetensors(network: nn.Module, out: Path) -> None:
     """Write safetensors; what the network is stands in its metadata."""
-    try:
-        from safetensors.torch import save_file
-    except ImportError as error:
-        raise RuntimeError("pip install safetensors, or use --format wav2lip") from error
     state = {key: value.contiguous() for key, value in network.state_dict().items()}
     with atomic_path(out) as temporary:
         save_file(state, temporary, {"format": "pt", **describe(network)})

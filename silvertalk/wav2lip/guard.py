@@ -44,7 +44,7 @@ WHERE_TO_LOOK = (
 class GuardOptions:
     """The trial before a training of the expert."""
 
-    steps: int = 80  # of each of two short trainings; 0: no trial
+    steps: int = 60  # of each of two short trainings; 0: no trial
     batch_size: int = 16  # windows
     lr: float = 1e-3
     strict: bool = False  # stop when something is wrong, instead of warning

@@ -7,7 +7,7 @@ from pathlib import Path
 import lightning
 import torch
 
-from silvertalk.wav2lip.checkpoint import save_checkpoint
+from silvertalk.wav2lip.checkpoint import describe, save_checkpoint
 from silvertalk.wav2lip.dataset import to_float
 from silvertalk.wav2lip.guard import expert_advice, generator_advice
 from silvertalk.wav2lip.losses import (
@@ -86,7 +86,7 @@ class _Training(lightning.LightningModule):
 
     def save_weights(self, path: Path, step: int, epoch: int) -> None:
         """Write the network in the published layout."""
-        save_checkpoint(path, self.network.state_dict(), step, epoch)
+        save_checkpoint(path, self.network.state_dict(), step, epoch, describe(self.network))
 
     def _log(self, stage: str, values: dict[str, torch.Tensor], batch_size: int) -> None:
         """Log means over the epoch."""
@@ -261,7 +261,8 @@ class Wav2LipGanTraining(Wav2LipTraining):
     def save_weights(self, path: Path, step: int, epoch: int) -> None:
         """Write the generator, and the newest discriminator, from which a fine-tuning may start."""
         super().save_weights(path, step // 2, epoch)  # Lightning counts the steps of both
-        save_checkpoint(path.with_name("discriminator.pth"), self.discriminator.state_dict(), step // 2, epoch)
+        judge = self.discriminator
+        save_checkpoint(path.with_name("discriminator.pth"), judge.state_dict(), step // 2, epoch, describe(judge))
 
     def _losses(self, batch: dict, generated: torch.Tensor) -> dict[str, torch.Tensor]:
         values = super()._losses(batch, generated)

@@ -234,7 +234,8 @@ def read_distances(table: np.ndarray) -> LipSyncError:
     curve = table.mean(axis=0)
     best = int(np.argmin(curve))
     median = np.median(curve)
-    framewise = medfilt((median - table[:, best]).astype(np.float64), SMOOTHED_FRAMES)
+    beyond = SMOOTHED_FRAMES // 2  # zeros, as the filter itself takes them; it warns of clips shorter than itself
+    framewise = medfilt(np.pad((median - table[:, best]).astype(np.float64), beyond), SMOOTHED_FRAMES)[beyond:-beyond]
     return LipSyncError(float(curve[best]), float(median - curve[best]), best - len(curve) // 2, framewise, curve)
 
 

@@ -68,7 +68,7 @@ def _network(kind: str, init: str | None, model: NetworkOptions) -> torch.nn.Mod
         if wanted is not None and wanted != getattr(network, name):
             raise ValueError(f"{init} has {name} {getattr(network, name)}, not {wanted}; leave model.{name} out")
     logging.info("%s: %d pixels, width %g", init, network.img_size, network.width)
-    return network
+    return network.train()
 
 
 def _datasets(dataset_class, train_dir, valid_dir, img_size: int, data: DataOptions, seed: int, **more):

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -66,6 +67,7 @@ def test_still_mouth_scores_zero():
     still, real = opening(np.full(100, 5.0)), opening(syllables())
     assert lips.opening_correlation(still, real) == 0.0
     assert lips.articulation(still, real) == pytest.approx(0.0, abs=1e-6)
+    assert lips.opening_correlation(np.full(100, np.float32(0.0413)), real.astype(np.float32)) == 0.0
 
 
 def test_too_few_common_frames_are_not_scored():
@@ -126,3 +128,46 @@ def test_late_sound_gives_a_positive_lag():
     mel = np.repeat(level, 4)[: int(120 * 3.2) * 4][np.floor(np.arange(384) / 3.2).astype(int) * 4]
     curve = lips.sound_lag(opening(gap), np.repeat(mel[:, None], 80, axis=1))
     assert np.argmax(curve) - lips.MAX_LAG == 4
+
+
+def test_spread_over_windows():
+    real = opening(syllables(120))
+    assert lips.correlation_spread(real, real) == pytest.approx(0, abs=1e-9)
+    half_wrong = np.concatenate([real[:60], opening(syllables(120, seed=1))[60:]])
+    assert lips.correlation_spread(half_wrong, real) > 0.2
+    assert np.isnan(lips.correlation_spread(real[:30], real))
+    assert lips.window_spread(np.ones(60)) == 0
+    assert lips.window_spread(np.repeat([0.0, 1.0], 50)) > 0.3
+    assert np.isnan(lips.window_spread(np.ones(30)))
+
+
+def test_motion_in_silence():
+    real = opening(syllables())
+    silent = np.zeros(100, bool)
+    silent[50:] = True
+    resting = np.where(silent, real.mean(), real)
+    assert lips.silence_motion(resting, silent, real) == pytest.approx(0, abs=1e-9)
+    chattering = np.where(silent, opening(syllables(seed=3)), real)
+    assert lips.silence_motion(chattering, silent, real) > 0.5
+    assert lips.silence_motion(0.5 * real, np.ones(100, bool), real) == pytest.approx(0.5)
+    assert np.isnan(lips.silence_motion(real, np.arange(100) % 8 == 0, real))  # no pause is long enough
+    assert np.isnan(lips.silence_motion(real, silent, np.zeros(100)))
+
+
+def test_frames_without_speech():
+    rng = np.random.default_rng(0)
+    wav = 1e-4 * rng.normal(size=4 * 16000)
+    wav[16000:32000] += 0.2 * rng.normal(size=16000) * (1 + np.sin(np.arange(16000) / 400))
+    silent = lips.silent_frames(wav, 110)
+    assert silent[:20].all() and not silent[25:50].any() and silent[60:].all() and len(silent) == 110
+    assert lips.silent_frames(np.zeros(0), 3).all()
+
+
+def test_sharpness_of_a_smear():
+    rng = np.random.default_rng(0)
+    real = rng.integers(0, 255, (40, 40, 3)).astype(np.uint8)
+    smear = cv2.GaussianBlur(real, (0, 0), 2)
+    assert lips.sharpness([(real, real)]) == pytest.approx(1)
+    assert lips.sharpness([(smear, real)]) < 0.3
+    assert lips.sharpness([(real, smear)]) > 3
+    assert np.isnan(lips.sharpness([]))

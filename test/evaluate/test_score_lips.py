@@ -120,6 +120,16 @@ def test_the_expert_is_asked_for_every_kind(decoded):
     assert len(column(rows, "real", "pair_accuracy")) == 2
 
 
+def test_a_mouth_that_hears_silence_should_rest(decoded):
+    silence = decoded / "decode" / "silence"
+    silence.mkdir()
+    write_clip(silence / "a-0.mp4", np.full(LENGTH, 6.0))
+    write_clip(silence / "a-1.mp4", faces.syllables(LENGTH, 7))
+    score(decoded)
+    moved = column(table(decoded), "silence", "silence_motion")
+    assert moved["a-0"] < 0.1 and moved["a-1"] > 0.5
+
+
 def test_a_bad_clip_is_listed_and_the_others_are_scored(decoded):
     black, recorded = decoded / "black.mp4", decoded / "decode" / "recorded"
     with VideoWriter(black, 25) as out:

@@ -34,6 +34,18 @@ def test_pair_accuracy_of_matching_and_constant_embeddings():
     assert np.isnan(sync.pair_accuracy(audio[:4], lips[:4]))
 
 
+def test_distance_has_the_form_of_lse_d():
+    audio, lips = embeddings(late=4)
+    assert sync.window_distances(audio, lips).mean() == pytest.approx(0, abs=1e-6)
+    assert len(sync.window_distances(audio, lips)) == 56
+    other, _ = embeddings(seed=1)
+    scores = sync.expert_scores(other, lips)
+    assert scores["distance"] > 1.2  # unrelated unit vectors are sqrt(2) apart
+    assert scores["distance_spread"] < 0.1
+    with pytest.raises(ValueError, match="too short"):
+        sync.window_distances(audio[:3], lips[:3])
+
+
 def test_short_clips():
     curve = sync.offset_curve(*embeddings(windows=8))
     assert np.isnan(curve[0])

@@ -170,7 +170,7 @@ def dump(tmp_path):
                 paths = folder / f"{utt_id}.avi", folder / f"{utt_id}.flac"
                 with VideoWriter(paths[0], 25, codec="mjpeg", quality=2) as video:
                     for _ in range(30):
-                        video.write(np.repeat(np.repeat(random.integers(0, 255, (4, 4, 3), np.uint8), 8, 0), 8, 1))
+                        video.write(cv2.resize(random.integers(0, 255, (4, 4, 3), np.uint8), (32, 32)))
                 write_audio(paths[1], random.normal(0, 0.1, 30 * 640).astype(np.float32), RATE)
                 state = np.zeros(30, np.uint8)
                 state[12:15] = number
@@ -197,7 +197,7 @@ def test_round_trip(dump, tmp_path, capsys):
         (now,) = (clip for clip in load_face_clips(tmp_path / "back" / name, 10) if clip.utt_id == was.utt_id)
         np.testing.assert_allclose(kaldiio.load_mat(now.mel), kaldiio.load_mat(was.mel), atol=1e-5)
         error = np.abs(now.pictures(0, 30, 32).astype(int) - was.pictures(0, 30, 32))
-        assert error.mean() < 1.5
+        assert error.mean() < 2
 
 
 def test_exported_pictures_are_those_of_the_dump(dump, tmp_path):

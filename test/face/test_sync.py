@@ -1,5 +1,7 @@
 """The offset of sound and lips is found and removed."""
 
+import itertools
+
 import kaldiio
 import numpy as np
 import pytest
@@ -66,16 +68,17 @@ def face_dump(tmp_path):
 
 
 class FakeScorer:
-    """A network that is sure of one lag."""
+    """A network that is sure of a lag of each clip, as sure as it is told."""
 
     name = "expert"
 
-    def __init__(self, lag, height=0.5):
-        self.curve = np.full(2 * MAX_LAG + 1, 0.3)
-        self.curve[MAX_LAG + lag] += height
+    def __init__(self, *lags, heights=(0.5,)):
+        self.lags, self.heights = itertools.cycle(lags), itertools.cycle(heights)
 
     def __call__(self, faces, wav, mel):
-        return self.curve
+        curve = np.full(2 * MAX_LAG + 1, 0.3)
+        curve[MAX_LAG + next(self.lags)] += next(self.heights)
+        return curve
 
 
 def stage_4(org, out, group="spk", limits=None, scorer=None):
@@ -157,24 +160,23 @@ def test_network_decides_with_the_correlation(face_dump, tmp_path):
 
 
 def test_what_the_network_does_not_believe_is_dropped(face_dump, tmp_path):
-    org = face_dump(0)
-    with pytest.raises(RuntimeError, match="seems 6 frames late, which is not sure"):
-        stage_4(org, tmp_path / "a", "utt", scorer=FakeScorer(6, 0.05))
+    org = face_dump((0, 6, 0, 0))
+    unsure = FakeScorer(0, 6, 0, 0, heights=(0.5, 0.05, 0.5, 0.5))
+    dropped = stage_4(org, tmp_path / "a", "utt", SyncLimits(min_correlation=-1), unsure)
+    assert dropped == {"a-1": "out of sync: seems 6 frames late, which is not sure"}
     with pytest.raises(RuntimeError, match="out of sync: confidence 0.50, less than 0.6"):
-        stage_4(org, tmp_path / "b", "spk", SyncLimits(min_confidence=0.6), FakeScorer(0))
+        stage_4(org, tmp_path / "b", "spk", SyncLimits(min_correlation=-1, min_confidence=0.6), FakeScorer(0))
+
+
+def test_network_that_does_not_know_the_faces_is_left_out(face_dump, tmp_path, caplog):
+    stage_4(face_dump(3), tmp_path / "out", "utt", scorer=FakeScorer(-9, heights=(0.05,)))
+    assert "the expert is not sure of these faces (median confidence 0.050" in caplog.text
+    assert {(row["method"], row["offset"]) for row in table(tmp_path / "out").values()} == {("correlation", "3")}
 
 
 def test_clip_unlike_its_speaker_is_dropped(face_dump, tmp_path):
     org, out = face_dump((0, 0, 0, 8)), tmp_path / "out"
-
-    class Unlike(FakeScorer):
-        def __init__(self):
-            self.lags = iter((0, 0, 0, 8))
-
-        def __call__(self, faces, wav, mel):
-            return FakeScorer(next(self.lags)).curve
-
-    dropped = stage_4(org, out, "spk", scorer=Unlike())
+    dropped = stage_4(org, out, "spk", scorer=FakeScorer(0, 0, 0, 8))
     assert dropped == {"a-3": "out of sync: 8 frames late, the speaker's other clips 0"}
     assert table(out)["a-3"]["verdict"] == "dropped" and "a-3" not in read_scp(out / "utt2spk")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from silvertalk.media import VideoWriter, probe, read_audio, read_frames, read_pictures
+from silvertalk.media import VideoWriter, probe, read_audio, read_frames, read_jpegs, read_pictures, read_window
 
 RATE = 16000
 
@@ -575,3 +575,41 @@ def test_frames_go_as_soon_as_nobody_holds_them(face_video, read):
         assert gc.collect() < 25
     finally:
         gc.enable()
+
+
+@pytest.fixture
+def mjpeg(tmp_path):
+    """Twelve smooth grey pictures, each a JPEG file of its own; and the pictures."""
+    random = np.random.default_rng(0)
+    planes = [cv2.resize(random.integers(0, 255, (3, 3), np.uint8), (30, 30)) for _ in range(12)]
+    pictures = [np.repeat(plane[..., None], 3, axis=2) for plane in planes]
+    with VideoWriter(tmp_path / "a.avi", 25, codec="mjpeg", quality=2) as out:
+        for picture in pictures:
+            out.write(picture)
+    return tmp_path / "a.avi", pictures
+
+
+@pytest.mark.parametrize(("first", "count"), [(0, 12), (0, 1), (4, 5), (11, 1)])
+def test_a_window_is_what_decoding_the_file_gives(mjpeg, first, count):
+    path, pictures = mjpeg
+    window = read_window(path, first, count)
+    decoded = list(read_frames(path))[first : first + count]
+    assert window.shape == (count, 30, 30, 3) and window.dtype == np.uint8
+    for got, whole, written in zip(window[..., ::-1], decoded, pictures[first : first + count], strict=True):
+        np.testing.assert_allclose(got.astype(int), whole, atol=2)  # two decoders
+        assert np.abs(got.astype(int) - written).mean() < 2
+
+
+def test_a_window_of_a_damaged_file_is_refused_by_name(mjpeg):
+    path, _ = mjpeg
+    with pytest.raises(RuntimeError, match=r"a.avi: frames 8..12 wanted, it has 12"):
+        read_window(path, 8, 5)
+    (jpeg,) = read_jpegs(path, 5, 1)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(jpeg, bytes(len(jpeg))))
+    with pytest.raises(RuntimeError, match=r"a.avi: frame 5 is damaged; run stage 3 again"):
+        read_window(path, 3, 5)
+    assert len(read_window(path, 6, 5)) == 5
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(RuntimeError, match=r"a.avi: frames 0..4 wanted, it has 0"):
+        read_window(path, 0, 5)

@@ -5,7 +5,15 @@ import safetensors.torch
 import torch
 
 from silvertalk.utils.experiment import save_config
-from silvertalk.wav2lip import QualityDiscriminator, SyncNet, Wav2Lip, describe, load_checkpoint, save_checkpoint
+from silvertalk.wav2lip import (
+    QualityDiscriminator,
+    SyncNet,
+    Wav2Lip,
+    checkpoint,
+    describe,
+    load_checkpoint,
+    save_checkpoint,
+)
 from silvertalk.wav2lip.checkpoint import find_generator, load_generator, load_network
 
 
@@ -51,7 +59,7 @@ def test_refuses_what_does_not_fit(trained, tmp_path):
         load_checkpoint(tmp_path / "gone.pth", trained)
 
 
-def test_generator_is_found_in_folder_and_file(tmp_path):
+def test_generator_is_found_in_folder_and_file(tmp_path, monkeypatch):
     small = Wav2Lip(width=0.0625)
     save_config(tmp_path / "exp", {"task": "wav2lip", "model": {"img_size": 96, "width": 0.0625}})
     save_checkpoint(tmp_path / "exp" / "latest.pth", small.state_dict())
@@ -60,9 +68,11 @@ def test_generator_is_found_in_folder_and_file(tmp_path):
         assert same(generator, small) and not generator.training
     # A file that lies anywhere else is known by its keys and shapes.
     save_checkpoint(tmp_path / "bare.pth", Wav2Lip(256, 0.0625).half().state_dict())
-    for _ in range(2):  # the second time it is known already
-        found = find_generator(tmp_path / "bare.pth")
-        assert found.options == {"img_size": 256, "width": 0.0625}
+    found = find_generator(tmp_path / "bare.pth")
+    assert found.options == {"img_size": 256, "width": 0.0625}
+    with monkeypatch.context() as patch:  # the second time it is known already, without torch
+        patch.setattr(checkpoint, "read_weights", lambda path: pytest.fail("read again"))
+        assert find_generator(tmp_path / "bare.pth") == found
     assert load_generator(str(tmp_path / "bare.pth")).output_block[1].weight.dtype == torch.float32
     save_checkpoint(tmp_path / "expert.pth", SyncNet(width=0.0625).state_dict())
     with pytest.raises(ValueError, match=r"expert.pth holds a SyncNet, not a Wav2Lip generator"):
@@ -151,6 +161,9 @@ def test_folder_and_its_files_load(tmp_path):
         loaded = load_checkpoint(source)
         assert same(loaded, expert) and loaded.img_size == 288
     assert same(load_checkpoint(tmp_path, SyncNet(288, 0.0625)), expert)
+    judge = QualityDiscriminator(96, 0.0625)  # which a training leaves beside them
+    save_checkpoint(tmp_path / "discriminator.pth", judge.state_dict(), about=describe(judge))
+    assert same(load_checkpoint(tmp_path / "discriminator.pth"), judge)
 
 
 def test_what_belongs_to_nothing_is_compared_with_the_nearest(trained):

@@ -44,6 +44,9 @@ def test_three_kinds_of_videos(face_dir, tmp_path):
     assert read_scp(out / "control" / "sound")["a-1"] == "a-3"
     lengths = {kind: sum(1 for _ in read_frames(out / kind / "a-1.mp4")) for kind in ("recorded", "control", "video")}
     assert lengths == {"recorded": 10, "control": 10, "video": 13}
+    # Some, here all, hear silence, for as long as they last.
+    assert {path.name for path in (out / "silence").iterdir()} == {"a-1.mp4", "a-2.mp4", "a-4.mp4"}
+    assert sum(1 for _ in read_frames(out / "silence" / "a-1.mp4")) == 10
     # What is there is kept.
     before = (out / "recorded" / "a-1.mp4").stat().st_mtime_ns
     decode_set(renderer, face_dir, tmp_path / "voice.scp", out, 1, 1)

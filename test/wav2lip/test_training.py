@@ -1,23 +1,29 @@
 """Training learns, leaves ESPnet's tree, and goes on after a kill."""
 
+import errno
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
+import kaldiio
 import numpy as np
 import pytest
 import torch
 
+from silvertalk.data import read_scp
 from silvertalk.data.face_clips import FaceClip, load_face_clips
-from silvertalk.utils.experiment import find_weights
+from silvertalk.utils.experiment import find_weights, load_config
 from silvertalk.utils.training import TrainerOptions
-from silvertalk.wav2lip import SyncNet, Wav2Lip
+from silvertalk.wav2lip import SyncNet, Wav2Lip, modules
 from silvertalk.wav2lip.checkpoint import load_network
 from silvertalk.wav2lip.dataset import EpochSampler, SyncNetDataset, Wav2LipDataset, to_float
 from silvertalk.wav2lip.guard import GuardOptions
 from silvertalk.wav2lip.losses import cosine_bce
+from silvertalk.wav2lip.modules import LossOptions, OptimOptions
 from silvertalk.wav2lip.train import DataOptions, NetworkOptions, train_syncnet, train_wav2lip
 
 TINY = NetworkOptions(width=0.0625)
@@ -117,6 +123,121 @@ def test_both_trainings_leave_the_tree(face_dir, tmp_path):
     assert {path.name for path in (tmp_path / "wav2lip" / "images").iterdir()} == {
         "loss.png", "1epoch.png", "2epoch.png", "1epoch.mp4", "2epoch.mp4",
     }  # fmt: skip
+
+
+def test_discriminator_moving_average_and_resumption(face_dir, tmp_path):
+    loss = LossOptions(adversarial_weight=0.1, gradient_weight=0.1)
+    trainer = replace(SHORT, num_iters_per_epoch=2, accum_grad=2, grad_clip=1.0, ema=0.5)
+    exp, optim = tmp_path / "gan", OptimOptions(lr=1e-3, final_lr=1e-4)
+    syncnet(face_dir, tmp_path / "syncnet", trainer=replace(SHORT, max_epoch=1))
+    expert = str(tmp_path / "syncnet")
+    wav2lip(face_dir, exp, syncnet_exp=expert, loss=loss, optim=optim, trainer=replace(trainer, max_epoch=1))
+    first = {name: torch.load(exp / name)["state_dict"] for name in ("1epoch.pth", "discriminator.pth")}
+    checkpoint = torch.load(exp / "checkpoint.pth", weights_only=False)
+    validated, current = checkpoint["state_dict"], checkpoint["current_model_state"]
+    key = "network.output_block.1.weight"
+    torch.testing.assert_close(first["1epoch.pth"][key.removeprefix("network.")], validated[key])
+    assert not torch.equal(validated[key], current[key])  # the average is not the newest
+    assert torch.load(exp / "1epoch.pth")["global_step"] == 2  # of the generator alone
+
+    wav2lip(face_dir, exp, syncnet_exp=expert, loss=loss, optim=optim, trainer=trainer)
+    for name in ("2epoch.pth", "discriminator.pth"):
+        state = torch.load(exp / name)["state_dict"]
+        before = first["1epoch.pth" if name == "2epoch.pth" else name]
+        assert any(not torch.equal(state[key], before[key]) for key in state)
+    assert torch.load(exp / "checkpoint.pth", weights_only=False)["global_step"] == 8  # of both networks, both runs
+
+
+class Watched:
+    """A forward that notes whether the network is in training mode."""
+
+    def __init__(self, forward):
+        self.forward, self.modes = forward, []
+
+    def __get__(self, network, kind=None):
+        def call(*args):
+            self.modes.append(all(module.training for module in network.modules()))
+            return self.forward(network, *args)
+
+        return call
+
+
+def test_fine_tuning_goes_on_from_a_checkpoint(face_dir, tmp_path, monkeypatch):
+    syncnet(face_dir, tmp_path / "old", trainer=replace(SHORT, max_epoch=1, num_iters_per_epoch=1))
+    still = {"optim": OptimOptions(lr=0.0), "trainer": replace(SHORT, max_epoch=1, num_iters_per_epoch=1)}
+    monkeypatch.setattr(SyncNet, "forward", watched := Watched(SyncNet.forward))
+    syncnet(face_dir, tmp_path / "new", init=str(tmp_path / "old" / "1epoch.pth"), model=NetworkOptions(), **still)
+    assert watched.modes[0]  # batch normalisation learns on
+    assert load_config(tmp_path / "new")["model"] == {"img_size": 96, "width": 0.0625}
+    old, new = (load_network(tmp_path / name) for name in ("old", "new"))
+    torch.testing.assert_close(dict(old.named_parameters()), dict(new.named_parameters()))
+    with pytest.raises(ValueError, match="width 0.0625, not 0.125"):
+        syncnet(face_dir, tmp_path / "x", init=str(tmp_path / "old"), model=NetworkOptions(width=0.125))
+    with pytest.raises(ValueError, match="holds a SyncNet; a Wav2Lip is wanted"):
+        wav2lip(face_dir, tmp_path / "x", init=str(tmp_path / "old"))
+    with pytest.raises(ValueError, match=r"--face_size 192"):
+        syncnet(face_dir, tmp_path / "x", model=NetworkOptions(img_size=192, width=0.0625))
+
+
+def test_no_better_epoch_ends_the_training(face_dir, tmp_path):
+    options = {"optim": OptimOptions(lr=0.0), "trainer": replace(SHORT, max_epoch=9, num_iters_per_epoch=1, patience=1)}
+    frozen = DataOptions(batch_size=4, num_workers=0)
+    monkey = pytest.MonkeyPatch()
+    monkey.setattr(torch.nn.BatchNorm2d, "momentum", 0.0, raising=False)
+    syncnet(face_dir, tmp_path, data=frozen, **options)
+    epochs = load_history(tmp_path)
+    assert 2 <= len(epochs) < 9
+    syncnet(face_dir, tmp_path, data=frozen, **options)  # and is not begun again
+    assert load_history(tmp_path) == epochs
+    monkey.undo()
+
+
+def load_history(folder) -> list:
+    """What the resume point says of the epochs."""
+    states = torch.load(folder / "checkpoint.pth", weights_only=False)["callbacks"]
+    return json.loads(states["ExperimentFolder"]["history"])
+
+
+@pytest.mark.parametrize("fault", ["nan", "disk"])
+def test_last_good_epoch_survives(face_dir, tmp_path, monkeypatch, fault):
+    trainer = replace(SHORT, max_epoch=1, num_iters_per_epoch=1)
+    syncnet(face_dir, tmp_path, trainer=trainer)
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("*.pth")}
+    with monkeypatch.context() as broken:
+        if fault == "nan":
+            broken.setattr(modules, "cosine_bce", lambda *args: torch.tensor(float("nan"), requires_grad=True))
+            expected = pytest.raises(RuntimeError, match=r"valid/loss is nan|train/loss is nan")
+        else:
+
+            def full(*args, **kwargs):
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+            broken.setattr(torch, "save", full)
+            expected = pytest.raises(
+                OSError, match=r"cannot be written .*No space left.*checkpoint.pth is that of epoch 1"
+            )
+        with expected:
+            syncnet(face_dir, tmp_path, trainer=replace(trainer, max_epoch=2))
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.pth")} == before
+    assert not list(tmp_path.rglob("*.tmp*"))
+    syncnet(face_dir, tmp_path, trainer=replace(trainer, max_epoch=2))
+    assert len(load_history(tmp_path)) == 2
+
+
+def test_speakers_are_balanced():
+    clips = [FaceClip(f"{spk}{n}", spk, "x.avi", 40, np.zeros((129, 80))) for spk, n in
+             [("a", n) for n in range(16)] + [("b", 0)]]  # fmt: skip
+    for balance, share in ((0.0, 1 / 17), (0.5, 1 / 5), (1.0, 1 / 2)):
+        dataset = SyncNetDataset(clips, 96, seed=0, speaker_balance=balance)
+        drawn = [dataset._draw(index)[1].spk for index in range(600)]
+        assert drawn.count("b") / 600 == pytest.approx(share, abs=0.06)
+
+
+def test_clips_without_a_voice_are_refused(tmp_path):
+    kaldiio.save_ark(str(tmp_path / "speech.ark"), {"u": np.zeros(40, np.float32)}, scp=str(tmp_path / "speech.scp"))
+    clip = FaceClip("u", "s", "x.avi", 40, np.zeros((129, 80)), speech=read_scp(tmp_path / "speech.scp")["u"])
+    with pytest.raises(RuntimeError, match="the last u, have no two windows"):
+        SyncNetDataset([clip], 96, seed=0)[0]
 
 
 @pytest.mark.recipe  # two trainings in processes of their own

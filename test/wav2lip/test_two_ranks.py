@@ -37,6 +37,7 @@ def options(face_dir, exp_dir, batch_size: int, num_nodes: int, max_epoch: int) 
         f"--train_dir={face_dir}", f"--valid_dir={face_dir}", f"--exp_dir={exp_dir}", "--model.width=0.0625",
         f"--data.batch_size={batch_size}", "--data.num_workers=0", "--optim.lr=1e-3",
         f"--trainer.num_nodes={num_nodes}", f"--trainer.max_epoch={max_epoch}", "--trainer.num_iters_per_epoch=4",
+        "--guard.steps=0",
         "--trainer.num_valid_iters=2",
     ]  # fmt: skip
 
