@@ -123,7 +123,7 @@ def windows_per_second(loader: DataLoader, workers: list[int]) -> tuple[float, f
     """Go through an epoch: windows a second, and a second of computing."""
     begun, computed, count = time.perf_counter(), cpu_seconds(workers), 0
     for batch in loader:
-        count += len(batch["face"])
+        count += len(batch["target" if "target" in batch else "face"])
     return count / (time.perf_counter() - begun), count / (cpu_seconds(workers) - computed)
 
 

@@ -2,7 +2,6 @@
 
 import logging
 
-from silvertalk.evaluate.offsets import make_scorer
 from silvertalk.face.offset import measure_offsets
 from silvertalk.utils.cli import make_parser, run
 
@@ -27,7 +26,11 @@ def measure_sync(
         job: Number of this job, 1..num_jobs.
         num_jobs: Number of jobs.
     """
-    scorer = make_scorer(sync_expert, syncnet_v2, device)
+    scorer = None
+    if sync_expert or syncnet_v2:
+        from silvertalk.evaluate.offsets import make_scorer  # torch, which takes seconds and is not needed otherwise
+
+        scorer = make_scorer(sync_expert, syncnet_v2, device)
     logging.info("offsets by mouth opening and sound energy%s", f" and {scorer.name}" if scorer else "")
     measure_offsets(data_dir, out_dir, scorer, job, num_jobs)
 

@@ -2,8 +2,8 @@
 
 A sample is a pure function of (seed, index), so a resumed training sees what
 an uninterrupted one would have seen, whatever the number of loader processes.
-Pictures travel as bytes, a quarter of what floats would be; ``to_float`` makes
-what the networks take of them, where the batch is used.
+Pictures travel as bytes, each once; ``to_float`` makes what the networks take
+of them, where the batch is used.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from silvertalk.data.face_clips import FaceClip
-from silvertalk.wav2lip.windows import MEL_STEP_SIZE, SYNCNET_T, mask_lower_half, mel_start
+from silvertalk.wav2lip.windows import MEL_STEP_SIZE, SYNCNET_T, mel_start
 
 # Two windows of one clip (the right and a wrong one) that do not overlap.
 MIN_CLIP_FRAMES = 2 * SYNCNET_T
@@ -136,8 +136,8 @@ class Wav2LipDataset(_WindowDataset):
 
     Items:
         mels: float32 (T, 1, 80, 16), a window per frame; the first is also the expert's.
-        face: uint8 (6, T, 96, 96): masked target, then the reference, BGR.
-        target: uint8 (3, T, 96, 96).
+        target: uint8 (3, T, 96, 96), BGR.
+        reference: uint8 (3, T, 96, 96). ``to_float`` makes ``face`` of both.
     """
 
     def __init__(self, *args, num_frames: int = SYNCNET_T, upper_jitter: int = 0, **kwargs):
@@ -160,14 +160,23 @@ class Wav2LipDataset(_WindowDataset):
         mels = [mel[..., start - starts[0] :][..., :MEL_STEP_SIZE] for start in starts]
         return {
             "mels": torch.from_numpy(np.stack(mels)),
-            "face": torch.from_numpy(np.concatenate([mask_lower_half(target), reference])),
-            "target": torch.from_numpy(target.copy()),
+            "target": torch.from_numpy(np.ascontiguousarray(target)),
+            "reference": torch.from_numpy(np.ascontiguousarray(reference)),
         }
 
 
 def to_float(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Scale the pictures of a sample or a batch, uint8, to float32 in [0, 1]; the rest stays."""
-    return {name: value.float() / 255 if value.dtype == torch.uint8 else value for name, value in batch.items()}
+    """Make what the networks take of a sample or a batch, on its device.
+
+    Pictures, uint8, become float32 in [0, 1]. Target and reference, (..., 3, T, S, S) each, become the generator's
+    ``face`` (..., 6, T, S, S): the target without its lower half, then the reference; the target stays.
+    """
+    made = {name: value.float() / 255 if value.dtype == torch.uint8 else value for name, value in batch.items()}
+    if "reference" in made:
+        masked = made["target"].clone()
+        masked[..., masked.shape[-2] // 2 :, :] = 0
+        made["face"] = torch.cat([masked, made.pop("reference")], dim=-4)
+    return made
 
 
 def augment_pair(rng: np.random.Generator, frames: np.ndarray, mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
