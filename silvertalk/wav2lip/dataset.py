@@ -64,6 +64,7 @@ class _WindowDataset(Dataset):
     """
 
     TRIES = 100  # clips looked at before giving up
+    VOICED = True  # only windows in which somebody speaks
 
     def __init__(
         self, clips: list[FaceClip], img_size: int, seed: int, augment: bool = False, speaker_balance: float = 0.0
@@ -84,14 +85,14 @@ class _WindowDataset(Dataset):
         rng = np.random.default_rng((self.seed, index))
         for _ in range(self.TRIES):
             clip = self.clips[np.searchsorted(self._ends, rng.random() * self._ends[-1], side="right")]
-            starts = clip.window_starts(SYNCNET_T)
+            starts = clip.window_starts(SYNCNET_T, self.VOICED)
             # Not in the middle of a short clip, where no room is left for another.
             firsts = starts[(starts - starts[:1] >= SYNCNET_T) | (starts[-1:] - starts >= SYNCNET_T)]
             if len(firsts):
                 first = int(rng.choice(firsts))
                 return rng, clip, first, int(rng.choice(starts[np.abs(starts - first) >= SYNCNET_T]))
         raise RuntimeError(
-            f"{self.TRIES} clips, the last {clip.utt_id}, have no two windows of 0.2 s with a face and a voice;"
+            f"{self.TRIES} clips, the last {clip.utt_id}, have no two windows of 0.2 s with a face{' and a voice' * self.VOICED};"
             " look at dropped.tsv of stage 4, and use clips in which somebody speaks"
         )
 
