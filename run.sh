@@ -84,6 +84,9 @@ absolute_paths workdir datadir dumpdir expdir db_root local_data say_face \
     grammar tts_config tts_exp syncnet_config syncnet_exp wav2lip_config wav2lip_exp \
     init_syncnet syncnet_finetune_config init_wav2lip wav2lip_finetune_config
 
+for name in init_syncnet init_wav2lip; do
+    [[ -z ${!name} || -e ${!name} ]] || die "no ${!name}; give --${name} a checkpoint or the folder of a training"
+done
 [ -z "${init_syncnet}" ] || syncnet_config=${syncnet_finetune_config}
 [ -z "${init_wav2lip}" ] || wav2lip_config=${wav2lip_finetune_config}
 [ "${corpus}" != mini ] || grammar=${grammar:-${root}/egs/mini/av1/conf/mini.gram}

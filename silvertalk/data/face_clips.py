@@ -95,15 +95,16 @@ class FaceClip:
         return read_window(self.video, 0, 1).shape[1]
 
     def pictures(self, first: int, count: int, img_size: int) -> np.ndarray:
-        """Read faces: uint8 (3, count, img_size, img_size), BGR."""
+        """Read faces: uint8 (count, img_size, img_size, 3), BGR."""
         pictures = read_window(self.video, first, count)
         if pictures.shape[1] != img_size:
             pictures = np.stack([cv2.resize(p, (img_size, img_size), interpolation=cv2.INTER_AREA) for p in pictures])
-        return np.ascontiguousarray(pictures.transpose(3, 0, 1, 2))
+        return pictures
 
     def frames(self, first: int, count: int, img_size: int) -> np.ndarray:
         """Read faces: float32 (3, count, img_size, img_size), BGR in [0, 1], as the published networks take them."""
-        return self.pictures(first, count, img_size).astype(np.float32) / 255
+        pictures = self.pictures(first, count, img_size).transpose(3, 0, 1, 2)
+        return np.ascontiguousarray(pictures, np.float32) / 255
 
     def num_mels(self) -> int:
         """Count the rows of the spectrogram."""

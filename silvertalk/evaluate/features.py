@@ -115,7 +115,7 @@ class Lpips:
 def load_lpips() -> Lpips | None:
     """Load LPIPS; None where torch has no weights of AlexNet."""
     try:
-        return Lpips(PerceptualDistance("alex")._network)
+        return Lpips(PerceptualDistance("alex").network)
     except FileNotFoundError:
         logging.info("no LPIPS: torchvision's weights of AlexNet are not in %s/checkpoints", torch.hub.get_dir())
         return None

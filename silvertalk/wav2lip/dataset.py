@@ -2,8 +2,8 @@
 
 A sample is a pure function of (seed, index), so a resumed training sees what
 an uninterrupted one would have seen, whatever the number of loader processes.
-Pictures travel as bytes, each once; ``to_float`` makes what the networks take
-of them, where the batch is used.
+Pictures travel as they were read, as bytes and each once; ``to_float`` makes
+what the networks take of them, where the batch is used.
 """
 
 from collections import Counter
@@ -91,8 +91,9 @@ class _WindowDataset(Dataset):
             if len(firsts):
                 first = int(rng.choice(firsts))
                 return rng, clip, first, int(rng.choice(starts[np.abs(starts - first) >= SYNCNET_T]))
+        wanted = "a face and a voice" if self.VOICED else "a face"
         raise RuntimeError(
-            f"{self.TRIES} clips, the last {clip.utt_id}, have no two windows of 0.2 s with a face{' and a voice' * self.VOICED};"
+            f"{self.TRIES} clips, the last {clip.utt_id}, have no two windows of 0.2 s with {wanted};"
             " look at dropped.tsv of stage 4, and use clips in which somebody speaks"
         )
 
@@ -102,7 +103,7 @@ class SyncNetDataset(_WindowDataset):
 
     Items:
         mel: float32 (1, 80, 16).
-        face: uint8 (15, 48, 96), BGR, lower halves, frame by frame.
+        face: uint8 (5, 48, 96, 3), BGR, lower halves.
         label: float32 (), 1 for a match.
     """
 
@@ -113,10 +114,9 @@ class SyncNetDataset(_WindowDataset):
         mel = clip.mel_window(mel_start(first, FPS), MEL_STEP_SIZE)
         if self.augment:
             frames, mel = augment_pair(rng, frames, mel)
-        lower = frames[:, :, self.img_size // 2 :].transpose(1, 0, 2, 3)
         return {
             "mel": torch.from_numpy(mel),
-            "face": torch.from_numpy(lower.reshape(-1, *lower.shape[2:]).copy()),
+            "face": torch.from_numpy(np.ascontiguousarray(frames[:, self.img_size // 2 :])),
             "label": torch.tensor(float(label)),
         }
 
@@ -137,8 +137,8 @@ class Wav2LipDataset(_WindowDataset):
 
     Items:
         mels: float32 (T, 1, 80, 16), a window per frame; the first is also the expert's.
-        target: uint8 (3, T, 96, 96), BGR.
-        reference: uint8 (3, T, 96, 96). ``to_float`` makes ``face`` of both.
+        target: uint8 (T, 96, 96, 3), BGR.
+        reference: uint8 (T, 96, 96, 3).
     """
 
     def __init__(self, *args, num_frames: int = SYNCNET_T, upper_jitter: int = 0, **kwargs):
@@ -152,10 +152,10 @@ class Wav2LipDataset(_WindowDataset):
             shifted = first + rng.integers(-self.upper_jitter, self.upper_jitter + 1)
             shifted = int(np.clip(shifted, 0, clip.num_frames - self.num_frames))
             half = self.img_size // 2
-            target[..., :half, :] = clip.pictures(shifted, self.num_frames, self.img_size)[..., :half, :]
+            target[:, :half] = clip.pictures(shifted, self.num_frames, self.img_size)[:, :half]
         reference = clip.pictures(other, self.num_frames, self.img_size)
         if self.augment and rng.random() < 0.5:
-            target, reference = target[..., ::-1], reference[..., ::-1]
+            target, reference = target[:, :, ::-1], reference[:, :, ::-1]
         starts = [mel_start(first + k, FPS) for k in range(self.num_frames)]
         mel = clip.mel_window(starts[0], starts[-1] - starts[0] + MEL_STEP_SIZE)
         mels = [mel[..., start - starts[0] :][..., :MEL_STEP_SIZE] for start in starts]
@@ -167,17 +167,24 @@ class Wav2LipDataset(_WindowDataset):
 
 
 def to_float(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Make what the networks take of a sample or a batch, on its device.
+    """Make what the networks take of a sample or a batch, on its device; ``...`` is the batch, if there is one.
 
-    Pictures, uint8, become float32 in [0, 1]. Target and reference, (..., 3, T, S, S) each, become the generator's
-    ``face`` (..., 6, T, S, S): the target without its lower half, then the reference; the target stays.
+    The pictures, uint8 in BGR, become float32 in [0, 1]. The expert's ``face`` (..., 5, S/2, S, 3) becomes
+    (..., 15, S/2, S), frame by frame. The generator's ``target`` and ``reference`` (..., T, S, S, 3) become ``target``
+    (..., 3, T, S, S) and ``face`` (..., 6, T, S, S): the target without its lower half, then the reference.
     """
-    made = {name: value.float() / 255 if value.dtype == torch.uint8 else value for name, value in batch.items()}
-    if "reference" in made:
-        masked = made["target"].clone()
-        masked[..., masked.shape[-2] // 2 :, :] = 0
-        made["face"] = torch.cat([masked, made.pop("reference")], dim=-4)
-    return made
+    made = dict(batch)
+    if "reference" not in batch:
+        return made | {"face": _scaled(batch["face"].movedim(-1, -3).flatten(-4, -3))}
+    target, reference = (_scaled(made.pop(name).movedim(-1, -4)) for name in ("target", "reference"))
+    masked = target.clone()
+    masked[..., masked.shape[-2] // 2 :, :] = 0
+    return made | {"target": target, "face": torch.cat([masked, reference], dim=-4)}
+
+
+def _scaled(pictures: torch.Tensor) -> torch.Tensor:
+    """uint8 to float32 in [0, 1]."""
+    return pictures.contiguous().float() / 255
 
 
 def augment_pair(rng: np.random.Generator, frames: np.ndarray, mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -189,13 +196,13 @@ def augment_pair(rng: np.random.Generator, frames: np.ndarray, mel: np.ndarray) 
 
     Args:
         rng: Source of randomness.
-        frames: (3, T, S, S).
+        frames: (T, S, S, 3).
         mel: (1, 80, 16) in [-4, 4].
     """
     if rng.random() < 0.5:
-        frames = frames[..., ::-1]
-    reach = frames.shape[-1] // 32
+        frames = frames[:, :, ::-1]
+    reach = frames.shape[2] // 32
     down, right = rng.integers(-reach, reach + 1, 2)
-    frames = np.roll(frames, (down, right), axis=(-2, -1))
+    frames = np.roll(frames, (down, right), axis=(1, 2))
     louder = rng.uniform(-0.25, 0.25)  # 3 dB
     return np.ascontiguousarray(frames), np.clip(mel + louder, -4, 4).astype(np.float32)

@@ -145,10 +145,10 @@ class PerceptualDistance:
             )
         from torchmetrics.image import LearnedPerceptualImagePatchSimilarity
 
-        self._network = LearnedPerceptualImagePatchSimilarity(backbone).net.eval().requires_grad_(False)
+        self.network = LearnedPerceptualImagePatchSimilarity(backbone).net.eval().requires_grad_(False)
 
     def __call__(self, generated: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Distance of windows (B, 3, T, H, W), BGR in [0, 1]; scalar, 0 for equal ones."""
-        self._network.to(generated.device)
+        self.network.to(generated.device)
         pair = (lower_half(fold_time(x)).flip(1) * 2 - 1 for x in (generated, target))  # RGB in [-1, 1]
-        return self._network(*pair).mean()
+        return self.network(*pair).mean()

@@ -130,6 +130,21 @@ def test_a_corpus_without_transcripts(recipe):
     assert "test has no transcripts" in result.stdout
 
 
+def test_fine_tuning(recipe, tmp_path):
+    (tmp_path / "expert.pth").touch()
+    (tmp_path / "face of me").mkdir()
+    models = ["--init_syncnet", "expert.pth", "--init_wav2lip", "face of me"]
+    result = recipe(*models, "--stop_stage", "10", TABLES="wav.scp video.scp")
+    assert begun(result) == [1, 2, 3, 4, 9, 10]
+    for worker, model in (("syncnet", "expert.pth"), ("wav2lip", "face of me")):
+        [call] = workers(tmp_path, f"{worker}_train")
+        assert call[call.index("--init") + 1] == str(tmp_path / model)
+        assert call[call.index("--config") + 1].endswith(f"conf/finetune_{worker}.yaml")
+        assert (tmp_path / f"work/exp/{worker}_finetune_{worker}/config.yaml").is_file()
+    result = recipe("--init_wav2lip", "none.pth")
+    assert result.returncode == 1 and "none.pth; give --init_wav2lip" in result.stdout
+
+
 def test_models_of_another_recipe(recipe, tmp_path):
     recipe()
     (tmp_path / "work").rename(tmp_path / "other")

@@ -1,0 +1,41 @@
+"""Every configuration is one that its training takes, and the sizes differ in what has to differ."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from silvertalk.bin import syncnet_train, wav2lip_train
+from silvertalk.wav2lip.networks import IMG_SIZES
+
+ROOT = Path(__file__).parents[2]
+WORKERS = {"syncnet": syncnet_train, "wav2lip": wav2lip_train}
+CONFIGS = sorted(
+    path for folder in (ROOT / "conf", *ROOT.glob("egs/*/*/conf")) for path in folder.rglob("*.yaml")
+    if any(task in path.name for task in WORKERS)
+)  # fmt: skip
+BY_SIZE = {("model", "img_size"), ("data", "batch_size"), ("trainer", "accum_grad")}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_training_takes_it(path):
+    task = next(task for task in WORKERS if task in path.name)
+    folders = [f"--{name}=x" for name in ("train_dir", "valid_dir", "exp_dir")]
+    options = WORKERS[task].get_parser().parse_args([f"--config={path}", *folders])
+    given = yaml.safe_load(path.read_text())
+    for section, values in given.items():
+        for name, value in values.items():
+            assert vars(options[section])[name] == pytest.approx(value), (section, name)
+
+
+@pytest.mark.parametrize("name", ["train_syncnet", "train_wav2lip", "train_wav2lip_gan"])
+def test_sizes_differ_in_size_and_batch_alone(name):
+    base = yaml.safe_load((ROOT / f"conf/{name}.yaml").read_text())
+    seen = base["data"]["batch_size"] * base["trainer"]["accum_grad"]
+    for size in IMG_SIZES[1:]:
+        config = yaml.safe_load((ROOT / f"conf/{name}_{size}.yaml").read_text())
+        assert config["model"]["img_size"] == size
+        assert config["data"]["batch_size"] * config["trainer"]["accum_grad"] == seen
+        for section, option in BY_SIZE:
+            config[section][option] = base[section][option]
+        assert config == base
