@@ -9,8 +9,10 @@ same; or, with --native true, its boxes are cut out of the source videos at
 their own size, as the original's preprocess.py leaves them. Reading those, an
 item takes what the published datasets take: the folder's listing, a file per
 picture, resized, and the whole audio.wav, of which the mel spectrogram is
-computed (by ours, which is faster than librosa's). All else is the same code:
-the datasets of silvertalk.wav2lip, torch's DataLoader.
+computed (by ours, which is faster than librosa's). "published" hands floats
+over as they do; "layout" hands bytes over as ours does, so that nothing but
+where the data lies is compared. All else is the same code: the datasets of
+silvertalk.wav2lip, torch's DataLoader.
 
 Warm: everything was read before. Cold: the kernel has forgotten every file
 (/proc/sys/vm/drop_caches where that may be written, else posix_fadvise), and
@@ -23,6 +25,7 @@ too it says more than the clock does. One JSON object.
 import argparse
 import collections
 import functools
+import itertools
 import json
 import multiprocessing
 import os
@@ -36,13 +39,14 @@ import cv2
 import kaldiio
 import numpy as np
 import soundfile
-from torch.utils.data import DataLoader
+import torch
+from torch.utils.data import DataLoader, Dataset
 
 from silvertalk.data import read_scp
 from silvertalk.data.face_clips import FaceClip, load_face_clips
 from silvertalk.face.preprocessed import export_preprocessed
 from silvertalk.media import read_frames, wav2lip_mel
-from silvertalk.wav2lip.dataset import MIN_CLIP_FRAMES, SyncNetDataset, Wav2LipDataset
+from silvertalk.wav2lip.dataset import MIN_CLIP_FRAMES, SyncNetDataset, Wav2LipDataset, to_float
 
 KINDS = {"expert": SyncNetDataset, "generator": Wav2LipDataset}
 STARTERS = 64  # samples that start the workers
@@ -72,11 +76,9 @@ class PublishedClip:
         return np.arange(self.num_frames - count + 1)
 
     def pictures(self, first: int, count: int, img_size: int) -> np.ndarray:
-        """Read faces: uint8 (3, count, img_size, img_size), BGR."""
-        pictures = [cv2.imread(str(self.folder / f"{first + k}.jpg")) for k in range(count)]
-        return np.ascontiguousarray(
-            np.stack([cv2.resize(p, (img_size, img_size)) for p in pictures]).transpose(3, 0, 1, 2)
-        )
+        """Read faces: uint8 (count, img_size, img_size, 3), BGR."""
+        pictures = (cv2.imread(str(self.folder / f"{first + k}.jpg")) for k in range(count))
+        return np.stack([cv2.resize(picture, (img_size, img_size)) for picture in pictures])
 
     def mel_window(self, first: int, count: int) -> np.ndarray:
         """Cut mel columns: float32 (1, 80, count)."""
@@ -96,14 +98,26 @@ def write_native(face_dir: Path, clip: FaceClip, folder: Path) -> float:
     return float(np.mean(sides))
 
 
+class Floats(Dataset):
+    """Another dataset's items as the published datasets hand them over: all the network's input, as floats."""
+
+    def __init__(self, dataset: Dataset):
+        self.dataset = dataset
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        """One item."""
+        return to_float(self.dataset[index])
+
+
 class Indices(list):
     """A sampler whose indices can be changed between epochs."""
 
 
-def make_loader(kind: str, clips: list, num_workers: int, batch_size: int) -> tuple[DataLoader, Indices]:
+def make_loader(kind: str, name: str, clips: list, num_workers: int, batch_size: int) -> tuple[DataLoader, Indices]:
     """Make a loader as training does."""
     indices = Indices(range(STARTERS))
     dataset = KINDS[kind](clips, 96, 0, augment=True)
+    dataset = Floats(dataset) if name == "published" else dataset
     loader = DataLoader(
         dataset, batch_size, sampler=indices, num_workers=num_workers, persistent_workers=True, drop_last=True
     )
@@ -149,7 +163,7 @@ def measure(kind: str, sources: dict[str, list], folders: list[Path], options) -
         loaders = {}
         for name, clips in sources.items():
             before = {child.pid for child in multiprocessing.active_children()}
-            loader, indices = make_loader(kind, clips, options.num_workers, options.batch_size)
+            loader, indices = make_loader(kind, name, clips, options.num_workers, options.batch_size)
             collections.deque(loader, 0)  # starts the workers
             workers = [child.pid for child in multiprocessing.active_children() if child.pid not in before]
             loaders[name] = loader, workers
@@ -165,11 +179,12 @@ def measure(kind: str, sources: dict[str, list], folders: list[Path], options) -
     result = {"caches": how}
     for column, unit in enumerate(("windows a second", "windows a second of computing")):
         medians = {name: statistics.median(pair[column] for pair in pairs) for name, pairs in rates.items()}
-        ratios = {}
-        for state in ("cold", "warm"):
-            pairs = zip(rates[f"dump {state}"], rates[f"published {state}"], strict=True)
-            ratios[state] = round(statistics.median(ours[column] / theirs[column] for ours, theirs in pairs), 2)
-        result[unit] = {**{name: round(value) for name, value in medians.items()}, "ratio of a round": ratios}
+        result[unit] = {name: round(value) for name, value in medians.items()}
+        for other, state in itertools.product(sources, ("cold", "warm")):
+            if other != "dump":
+                pairs = zip(rates[f"dump {state}"], rates[f"{other} {state}"], strict=True)
+                ratio = statistics.median(ours[column] / theirs[column] for ours, theirs in pairs)
+                result[unit][f"dump : {other}, {state}"] = round(ratio, 2)
     return result
 
 
@@ -210,7 +225,7 @@ def main() -> None:
         }
         folders = [root, *{path.parent for path in ours}]
         for kind in KINDS:
-            result[kind] = measure(kind, {"published": published, "dump": clips}, folders, options)
+            result[kind] = measure(kind, {"published": published, "layout": published, "dump": clips}, folders, options)
     print(json.dumps(result, indent=1))
 
 

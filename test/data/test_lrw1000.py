@@ -16,7 +16,7 @@ from silvertalk.face.dump import mouth_as_face, picture_span, read_mouths
 from silvertalk.face.offset import measure_offsets
 from silvertalk.face.sync import SyncLimits, sync_filter
 from silvertalk.media import read_frames, write_audio
-from silvertalk.wav2lip.dataset import MIN_CLIP_FRAMES, SyncNetDataset
+from silvertalk.wav2lip.dataset import MIN_CLIP_FRAMES, SyncNetDataset, to_float
 
 # (set, video, characters, pinyin, start, end), with times as the two kinds of lists write them
 WORDS = [
@@ -280,7 +280,7 @@ def test_mouths_are_dumped_without_looking_for_a_face(tmp_path, monkeypatch):
     assert isinstance(clip.mel, str)  # a million of them fill no memory
     in_memory = FaceClip("a", "a", clip.video, 16, kaldiio.load_mat(clip.mel))
     np.testing.assert_array_equal(clip.mel_window(5, 16), in_memory.mel_window(5, 16))
-    sample = SyncNetDataset([clip], 96, seed=0)[0]
+    sample = to_float(SyncNetDataset([clip], 96, seed=0)[0])
     assert sample["face"].shape == (15, 48, 96) and sample["mel"].shape == (1, 80, 16) and sample["face"].min() > 0.05
 
 
