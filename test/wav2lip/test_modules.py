@@ -39,7 +39,7 @@ class Step:
 
     def losses(self, mode: str) -> dict[str, torch.Tensor]:
         """What the generator is judged by; mode "orig": by an expert on which the original forgets to call eval()."""
-        expert = copy.deepcopy(self.expert).train(mode == "orig")
+        expert = self.module._expert[0] if mode == "frozen" else copy.deepcopy(self.expert).train()
         values = self.module._losses(self.batch, self.generated)
         values["sync"] = sync_loss(expert, self.mel, self.generated)
         return values | {"total": mixture(values, self.module._weights(self.module.sync_weight))}
