@@ -166,6 +166,7 @@ def test_a_failing_worker_stops_the_run_and_the_next_one_goes_on(recipe, tmp_pat
     assert begun(recipe()) == [9, 10, 15, 15, 16]
 
 
+@pytest.mark.recipe  # seconds
 def test_killed_again_and_again(recipe, tmp_path):
     assert recipe().returncode == 0
     whole = tree(tmp_path / "work")

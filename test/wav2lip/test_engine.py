@@ -125,6 +125,7 @@ def succeeded(process):
     assert process.returncode == 0, errors
 
 
+@pytest.mark.recipe  # seconds
 def test_cached_network_needs_no_torch_and_a_broken_one_is_made_again(exp_dir, cache, tmp_path):
     possible("openvino", "fp32")
     make_engine(exp_dir, "openvino", "cpu", "fp32", cache_dir=cache)

@@ -86,6 +86,7 @@ def test_onnx(exp, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["x.onnx"]
 
 
+@pytest.mark.recipe  # seconds
 def test_openvino(exp, tmp_path):
     folder, network, inputs, wanted = exp
     main(["export", "--model", str(folder), "--out", str(tmp_path / "x.xml"), "--format", "openvino"])

@@ -54,6 +54,7 @@ def test_a_larger_picture_is_a_sharper_one(still, tmp_path):
     assert closeness[0] > 30 and closeness[-1] > closeness[0] + 3, closeness  # in its place
 
 
+@pytest.mark.recipe  # seconds
 def test_a_bare_file_of_256_pixels_renders(still, tmp_path):
     torch.manual_seed(1)
     network = Wav2Lip(256, 0.0625).train()

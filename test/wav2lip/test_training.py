@@ -125,6 +125,7 @@ def test_both_trainings_leave_the_tree(face_dir, tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.recipe  # seconds
 def test_discriminator_moving_average_and_resumption(face_dir, tmp_path):
     loss = LossOptions(adversarial_weight=0.1, gradient_weight=0.1)
     trainer = replace(SHORT, num_iters_per_epoch=2, accum_grad=2, grad_clip=1.0, ema=0.5)
@@ -179,6 +180,7 @@ def test_fine_tuning_goes_on_from_a_checkpoint(face_dir, tmp_path, monkeypatch):
         syncnet(face_dir, tmp_path / "x", model=NetworkOptions(img_size=192, width=0.0625))
 
 
+@pytest.mark.recipe  # seconds
 def test_no_better_epoch_ends_the_training(face_dir, tmp_path):
     options = {"optim": OptimOptions(lr=0.0), "trainer": replace(SHORT, max_epoch=9, num_iters_per_epoch=1, patience=1)}
     frozen = DataOptions(batch_size=4, num_workers=0)
