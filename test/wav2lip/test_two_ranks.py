@@ -26,8 +26,8 @@ import os, sys, torch
 if os.environ.get("FROZEN"):
     torch.nn.BatchNorm2d.forward = lambda self, x: torch.nn.functional.batch_norm(
         x, self.running_mean, self.running_var, self.weight, self.bias)
-from silvertalk.bin.syncnet_train import main
-main(sys.argv[1:])
+from silvertalk.bin import syncnet_train, wav2lip_train
+{"syncnet": syncnet_train, "wav2lip": wav2lip_train}[os.environ.get("TASK", "syncnet")].main(sys.argv[1:])
 """
 
 
@@ -37,9 +37,11 @@ def options(face_dir, exp_dir, batch_size: int, num_nodes: int, max_epoch: int) 
         f"--train_dir={face_dir}", f"--valid_dir={face_dir}", f"--exp_dir={exp_dir}", "--model.width=0.0625",
         f"--data.batch_size={batch_size}", "--data.num_workers=0", "--optim.lr=1e-3",
         f"--trainer.num_nodes={num_nodes}", f"--trainer.max_epoch={max_epoch}", "--trainer.num_iters_per_epoch=4",
-        "--guard.steps=0",
         "--trainer.num_valid_iters=2",
     ]  # fmt: skip
+
+
+NO_GUARD = ["--guard.steps=0"]
 
 
 def start(arguments: list[str], rank: int = 0, processes: int = 1, port: int = 0, **variables) -> subprocess.Popen:
@@ -117,14 +119,30 @@ def test_validation_repeats_its_samples():
 def test_two_ranks_learn_what_one_learns_with_the_doubled_batch(face_dir, tmp_path):
     for epochs in (1, 2):  # the second call resumes
         port, arguments = free_port(), options(face_dir, tmp_path / "two", 8, 2, epochs)
-        finish([start(arguments, rank, 2, port, FROZEN="1") for rank in range(2)])
+        finish([start([*arguments, *NO_GUARD], rank, 2, port, FROZEN="1") for rank in range(2)])
         assert len(losses(tmp_path / "two")) == epochs  # one process alone writes the log
-    finish([start(options(face_dir, tmp_path / "one", 16, 1, 2), FROZEN="1")])
+    finish([start([*options(face_dir, tmp_path / "one", 16, 1, 2), *NO_GUARD], FROZEN="1")])
     np.testing.assert_allclose(losses(tmp_path / "two"), losses(tmp_path / "one"), rtol=1e-3)
     assert {p.name for p in (tmp_path / "two").iterdir()} == {p.name for p in (tmp_path / "one").iterdir()}
     one, two = (load_network(tmp_path / name).state_dict() for name in ("one", "two"))
     for key in one:
         torch.testing.assert_close(one[key], two[key], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.recipe
+def test_two_ranks_train_against_a_discriminator(face_dir, tmp_path):
+    port, arguments = free_port(), options(face_dir, tmp_path / "gan", 4, 2, 1)
+    arguments += [
+        "--loss.adversarial_weight=0.1",
+        "--trainer.accum_grad=2",
+        "--trainer.ema=0.5",
+        "--loss.sync_weight=0",
+    ]
+    finish([start(arguments, rank, 2, port, TASK="wav2lip") for rank in range(2)])
+    [line] = [line for line in (tmp_path / "gan/train.log").read_text().splitlines() if "1 epoch:" in line]
+    assert "train/disc_fake=" in line and "nan" not in line
+    checkpoint = torch.load(tmp_path / "gan/checkpoint.pth", weights_only=False)
+    assert checkpoint["global_step"] == 8  # four of each network
 
 
 @pytest.fixture
