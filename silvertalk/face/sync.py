@@ -94,14 +94,16 @@ def sync_filter(
         for verdict in _judge(org_dir, Path(sync_dir), group, limits):
             table.write(verdict.row())
             offsets[verdict.utt_id] = verdict.offset
-            correlations[verdict.utt_id] = "" if np.isnan(verdict.correlation) else f"{verdict.correlation:.3f}"
+            correlations[verdict.utt_id] = f"{verdict.correlation:.3f}"
             quality = verdict.correlation if np.isnan(verdict.confidence) else verdict.confidence
             points.append((verdict.own_offset, quality, not verdict.reason))
             if verdict.reason:
                 dropped[verdict.utt_id] = verdict.reason
     plot_offsets(np.array(points, np.float32).reshape(-1, 3), out_dir / "images" / "sync.png")
     replaced = _shift_sound(org_dir, out_dir, {u: k for u, k in offsets.items() if k and u not in dropped})
-    replaced |= {"utt2offset": offsets, "utt2sync": correlations}
+    replaced["utt2offset"] = offsets
+    if (org_dir / "landmarks.scp").is_file():
+        replaced["utt2sync"] = correlations
     subset_data_dir(org_dir, out_dir, dropped, replaced)
     return dropped
 

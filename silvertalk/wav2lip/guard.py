@@ -124,7 +124,7 @@ def describe_data(face_dir: str, clips: list[FaceClip]) -> tuple[list[str], list
             f"{odd}: spectrogram and pictures differ in length; the frame rate or the mel padding is wrong, run stage 3"
         )
     if (path := Path(face_dir) / "utt2sync").is_file():
-        sync = float(np.median([float(value) for value in read_scp(path).values()]))
+        sync = float(np.nanmedian([float(value) for value in read_scp(path).values()]))
         facts.append(f"mouth opening and sound correlate {sync:.2f} (median of stage 4)")
         if sync < POOR_SYNC:
             warnings.append(f"mouth and sound hardly correlate ({sync:.2f}): {WHERE_TO_LOOK}")

@@ -89,6 +89,7 @@ def test_sound_of_the_video_is_that_of_the_wav(corpus):
     assert np.argmax(lags) == 50
 
 
+@pytest.mark.recipe  # seconds
 def test_what_is_there_is_kept_and_settings_count(corpus, tmp_path):
     assert "0 clips made, 2 were there" in make(corpus)
     (corpus / "db/astro-0002.wav").unlink()

@@ -9,7 +9,7 @@ from silvertalk.media import read_frames
 SETS = {"trn": ["d8f1", "d8f2"], "val": ["e001"], "tst": ["f001"]}
 WORDS = [("中国", "zhong guo", "0.2", "0.72"), ("经济", "jing ji", "0.8", "1.24")]
 TINY = "--model.width 0.0625 --data.batch_size 4 --data.num_workers 0 --trainer.precision 32-true"
-SHORT = "--trainer.max_epoch 1 --trainer.num_iters_per_epoch 2 --trainer.num_valid_iters 1"
+SHORT = "--guard.steps 2 --trainer.max_epoch 1 --trainer.num_iters_per_epoch 2 --trainer.num_valid_iters 1"
 
 
 @pytest.fixture

@@ -50,6 +50,7 @@ def test_track_is_kept_by_content_and_settings(own_cache, face_video, tmp_path):
     assert followed(copy)[0] == 50
 
 
+@pytest.mark.recipe  # seconds
 def test_part_of_a_kept_track(own_cache, face_video):
     assert followed(face_video, 20)[0] == 20
     assert followed(face_video, 10)[0] == 0
@@ -59,6 +60,7 @@ def test_part_of_a_kept_track(own_cache, face_video):
     assert count == 0 and len(boxes) == 50
 
 
+@pytest.mark.recipe  # seconds
 def test_damaged_cache_is_made_again(own_cache, face_video, caplog):
     followed(face_video)
     (kept,) = cache_folder("tracks").glob("*.npz")

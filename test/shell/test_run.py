@@ -111,6 +111,7 @@ def test_a_range_of_stages(recipe, tmp_path):
     assert call[call.index("--trainer.max_epoch") + 1] == "2"
 
 
+@pytest.mark.recipe  # seconds
 def test_another_sentence_is_said_without_decoding_again(recipe, tmp_path):
     recipe()
     assert begun(recipe("--say_text", "something else")) == [15]
@@ -145,6 +146,7 @@ def test_fine_tuning(recipe, tmp_path):
     assert result.returncode == 1 and "none.pth; give --init_wav2lip" in result.stdout
 
 
+@pytest.mark.recipe  # seconds
 def test_models_of_another_recipe(recipe, tmp_path):
     recipe()
     (tmp_path / "work").rename(tmp_path / "other")
@@ -158,6 +160,7 @@ def test_models_of_another_recipe(recipe, tmp_path):
     assert result.returncode == 1 and "other/exp/none; give --tts_exp" in result.stdout
 
 
+@pytest.mark.recipe  # seconds
 def test_a_failing_worker_stops_the_run_and_the_next_one_goes_on(recipe, tmp_path):
     result = recipe(FAIL="syncnet_train")
     assert result.returncode == 1

@@ -95,6 +95,7 @@ def test_jobs_end_when_the_one_who_started_them_was_killed(root, tmp_path):
     _assert_gone(_job_ids(tmp_path))
 
 
+@pytest.mark.recipe  # seconds
 def test_a_job_that_does_not_listen_ends_too(root, tmp_path):
     script = "trap '' TERM; echo $$ >ids.JOB; sleep 60; sleep 60"
     command = [root / "local/run_local.sh", "x.JOB.log", "bash", "-c", script]

@@ -21,7 +21,12 @@ from silvertalk.wav2lip.engine import TorchEngine, make_engine
 from silvertalk.wav2lip.windows import mask_lower_half
 
 WIDTH = 0.0625
-WAYS = [("openvino", "fp32"), ("openvino", "bf16"), ("onnxruntime", "fp32"), ("torch", "bf16")]
+WAYS = [
+    ("openvino", "fp32"),
+    pytest.param("openvino", "bf16", marks=pytest.mark.recipe),  # seconds
+    ("onnxruntime", "fp32"),
+    ("torch", "bf16"),
+]
 
 
 def save_experiment(folder, network, task):
