@@ -132,6 +132,7 @@ def test_damaged_video(lipsync, clip, sound, tmp_path, kind):
         attempt(lipsync, path, sound, tmp_path)
 
 
+@pytest.mark.recipe  # seconds
 @pytest.mark.parametrize("kind", ["mp4", "mkv", "avi", "mpg"])
 def test_damaged_sound(lipsync, clip, photo, tmp_path, kind):
     cv2.imwrite(str(tmp_path / "face.png"), photo[..., ::-1])
