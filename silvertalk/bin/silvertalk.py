@@ -203,8 +203,6 @@ def score(
 
     if not generated:
         raise ValueError("no --generated folder: name one or more")
-    if jobs < 1:
-        raise ValueError(f"jobs {jobs} is below 1")
     scoring = FolderScoring(
         real=real,
         generated=generated,

@@ -202,9 +202,11 @@ def run_scoring(scoring: Scoring, jobs: int = 1) -> str:
 
     Raises:
         FileNotFoundError: A folder without videos.
-        ValueError: A system has none of the real clips.
+        ValueError: A system has none of the real clips, or there are no processes.
         RuntimeError: A process ended early.
     """
+    if jobs < 1:
+        raise ValueError(f"jobs {jobs} is below 1")
     real, systems = scoring.clips()
     unmatched = _unmatched(real, systems) if scoring.matched else []
     out_dir = Path(scoring.out_dir)

@@ -214,8 +214,7 @@ class ExperimentFolder(Callback):
         """Where the next start goes on."""
         if not self.checkpoint.is_file():
             return "No epoch was finished: the next start begins anew"
-        done = self.history[-1]["epoch"] if self.history else 0
-        return f"{self.checkpoint} is that of epoch {done}, from which the next start goes on"
+        return f"{self.checkpoint} is that of the last finished epoch, from which the next start goes on"
 
     def _is_patient_no_more(self) -> bool:
         """Whether the last epochs were all no better."""

@@ -216,7 +216,7 @@ def test_last_good_epoch_survives(face_dir, tmp_path, monkeypatch, fault):
 
             broken.setattr(torch, "save", full)
             expected = pytest.raises(
-                OSError, match=r"cannot be written .*No space left.*checkpoint.pth is that of epoch 1"
+                OSError, match=r"cannot be written .*No space left.*checkpoint.pth is that of the last finished epoch"
             )
         with expected:
             syncnet(face_dir, tmp_path, trainer=replace(trainer, max_epoch=2))
