@@ -6,8 +6,9 @@
 #
 # Stages: 1 data preparation; 2 audio dump; 3 face dump; 4 sync correction and filtering;
 # 5 token list, 6 statistics, 7 training, 8 decoding of the voice (JETS); 9 SyncNet expert;
-# 10 Wav2Lip; 15 talking-face decoding; 16 scores and RESULTS.md.
-# A corpus without video skips 3, 9, 10 and 15, one without transcripts skips 5 to 8.
+# 10 Wav2Lip; 11 features, 12 content branch, 13 speaker-aware branch, 14 image translation of the portrait (MakeItTalk);
+# 15 talking-face decoding; 16 scores and RESULTS.md.
+# A corpus without video skips 3 and 9 to 15, one without transcripts skips 5 to 8.
 # A finished stage is not done again; one whose options changed says so and stops.
 # shellcheck disable=SC2034  # options are read by the sourced files too
 set -euo pipefail
@@ -72,6 +73,29 @@ init_wav2lip=               # checkpoint (e.g. wav2lip.pth) or experiment of a g
 wav2lip_finetune_config=${root}/conf/finetune_wav2lip.yaml  # instead of wav2lip_config then
 wav2lip_exp=                # its folder [from wav2lip_config]; one outside expdir is used as it is
 
+# -- The portrait (MakeItTalk)
+portrait=true               # false: stages 11 to 14, and portraits in 15 and 16, are left out
+portrait_config=${root}/conf/mini/train_makeittalk_MODEL.yaml  # of all four; MODEL stands for autovc, content, speaker, translation
+portrait_size=256           # side of the stored portraits, pixels; the translation's size divides it
+portrait_statistics=        # statistics of published weights [computed from the training set]
+awing_weights=              # WFLW_4HG.pth: stage 11 also finds its 98 points, for a translation of 74 points
+autovc_config=              # what is said without who says it [from portrait_config]
+autovc_train_args=          # more options for its training
+init_autovc=                # checkpoint or experiment to fine-tune
+autovc_exp=                 # its folder [from autovc_config], or a published ckpt_autovc.pth; outside expdir it is used as it is
+content_config=             # lips from sound [from portrait_config]
+content_train_args=         # more options for its training
+init_content=               # checkpoint (e.g. ckpt_content_branch.pth) or experiment to fine-tune
+content_exp=                # its folder [from content_config]; one outside expdir is used as it is
+speaker_config=             # head and manner from sound and speaker [from portrait_config]
+speaker_train_args=         # more options for its training
+init_speaker=               # checkpoint (e.g. ckpt_speaker_branch.pth) or experiment to fine-tune
+speaker_exp=                # its folder [from speaker_config]; one outside expdir is used as it is
+translation_config=         # pictures from landmarks and a photo [from portrait_config]
+translation_train_args=     # more options for its training
+init_translation=           # checkpoint (e.g. ckpt_116_i2i_comb.pth) or experiment to fine-tune
+translation_exp=            # its folder [from translation_config]; one outside expdir is used as it is
+
 # -- The result
 say_text="good morning zoe please call the doctor"  # what the face says in the end; empty: a test sentence
 say_face=                   # photo or video of the face that says it [the first of eval1]
@@ -82,9 +106,11 @@ grammar=                    # JSGF file that the sentences follow: stage 16 coun
 parse_options "$@"
 absolute_paths workdir datadir dumpdir expdir db_root local_data say_face \
     grammar tts_config tts_exp syncnet_config syncnet_exp wav2lip_config wav2lip_exp \
-    init_syncnet syncnet_finetune_config init_wav2lip wav2lip_finetune_config
+    init_syncnet syncnet_finetune_config init_wav2lip wav2lip_finetune_config \
+    portrait_config portrait_statistics awing_weights init_autovc init_content init_speaker init_translation \
+    autovc_config content_config speaker_config translation_config autovc_exp content_exp speaker_exp translation_exp
 
-for name in init_syncnet init_wav2lip; do
+for name in init_syncnet init_wav2lip init_autovc init_content init_speaker init_translation; do
     [[ -z ${!name} || -e ${!name} ]] || die "no ${!name}; give --${name} a checkpoint or the folder of a training"
 done
 [ -z "${init_syncnet}" ] || syncnet_config=${syncnet_finetune_config}
@@ -115,9 +141,12 @@ done
 . "${root}/local/stages.sh"
 # shellcheck source=local/tts.sh
 . "${root}/local/tts.sh"
+# shellcheck source=local/makeittalk.sh
+. "${root}/local/makeittalk.sh"
 { mkdir -p "${workdir}" && cd "${workdir}"; } || die "cannot use ${workdir}; choose another --workdir"
 trap 'report_failure $?' EXIT
 name_folders
+name_portrait_folders
 log "${corpus} in ${PWD}, ${nj} jobs, ${ngpu} GPUs"
 
 # What stage 1 needs is asked for only when it has to be done.
@@ -233,13 +262,60 @@ if "${has_video}" && "${trains_face}" && stage_begin 10 "${dumpdir}/face, ${sync
     stage_end
 fi
 
+# The portrait. Stage 11 has two parts: the network that takes the speaker out of the sound, and what it makes of the corpus.
+if trains_branch autovc && stage_begin 11 "${dumpdir}/face -> ${autovc_exp}" marker="${autovc_exp}/.done" \
+        reads=4:"${filter_marker}" config=autovc_config options="init_autovc autovc_train_args" output="${autovc_exp}"; then
+    need "${dumpdir}/face/tr_no_dev/utt2spk" 4
+    train_branch autovc --train_dirs "${dumpdir}/face/tr_no_dev" --valid_dirs "${dumpdir}/face/dev"
+    stage_end
+fi
+
+features_marker=${portrait_dump}/.done
+if trains_portrait && stage_begin 11 "${dumpdir}/face, ${autovc_exp} -> ${portrait_dump}" marker="${features_marker}" \
+        reads=4:"${filter_marker}" reads=11:"${autovc_exp}/.done" \
+        options="portrait_size portrait_statistics awing_weights" output="${portrait_dump}"; then
+    portrait_features
+    stage_end
+fi
+
+if trains_branch content && stage_begin 12 "${portrait_dump} -> ${content_exp}" marker="${content_exp}/.done" \
+        reads=11:"${features_marker}" config=content_config options="init_content content_train_args" \
+        output="${content_exp}"; then
+    train_branch content
+    stage_end
+fi
+
+if trains_branch speaker && stage_begin 13 "${portrait_dump} -> ${speaker_exp}" marker="${speaker_exp}/.done" \
+        reads=11:"${features_marker}" config=speaker_config options="init_speaker speaker_train_args" \
+        output="${speaker_exp}"; then
+    train_branch speaker
+    stage_end
+fi
+
+if trains_branch translation && stage_begin 14 "${portrait_dump} -> ${translation_exp}" marker="${translation_exp}/.done" \
+        reads=11:"${features_marker}" config=translation_config options="init_translation translation_train_args" \
+        output="${translation_exp}"; then
+    train_branch translation
+    stage_end
+fi
+
 video_marker=${video_dir}/.done
 if "${has_video}" && stage_begin 15 "${tts_exp}, ${wav2lip_exp} -> ${video_dir}" \
         marker="${video_marker}" reads=4:"${filter_marker}" reads=8:"${speech_marker}" reads=10:"${wav2lip_marker}" \
         changed=redo output="${video_dir}"; then
     need "${wav2lip_exp}/config.yaml" 10
     for set in dev eval1; do
-        decode_videos "${set}"
+        decode_videos "${set}" "${video_dir}" lipsync_decode --wav2lip_exp "${wav2lip_exp}"
+    done
+    stage_end
+fi
+
+portrait_marker=${portrait_dir}/.done
+if has_portrait && stage_begin 15 "${tts_exp}, ${translation_exp} -> ${portrait_dir}" marker="${portrait_marker}" \
+        reads=4:"${filter_marker}" reads=8:"${speech_marker}" reads=12:"${content_exp}/.done" \
+        reads=13:"${speaker_exp}/.done" reads=14:"${translation_exp}/.done" changed=redo output="${portrait_dir}"; then
+    for set in dev eval1; do
+        decode_videos "${set}" "${portrait_dir}" makeittalk_decode "${portrait_networks[@]}"
     done
     stage_end
 fi
@@ -248,13 +324,22 @@ fi
 if "${has_voice}" && "${has_video}" && stage_begin 15 "\"${say_text:-a test sentence}\" -> ${say_dir}/say.mp4" marker="${say_dir}/.done" \
         reads=7:"${tts_marker}" reads=10:"${wav2lip_marker}" options="say_text say_face" changed=redo \
         output="${say_dir}/say.mp4"; then
-    say_sentence
+    say_sentence "${say_dir}" --wav2lip_exp "${wav2lip_exp}"
+    stage_end
+fi
+
+if "${has_voice}" && has_portrait && stage_begin 15 "\"${say_text:-a test sentence}\" -> ${portrait_say_dir}/say.mp4" \
+        marker="${portrait_say_dir}/.done" reads=7:"${tts_marker}" reads=12:"${content_exp}/.done" \
+        reads=13:"${speaker_exp}/.done" reads=14:"${translation_exp}/.done" options="say_text say_face" changed=redo \
+        output="${portrait_say_dir}/say.mp4"; then
+    say_sentence "${portrait_say_dir}" --model makeittalk "${portrait_networks[@]}"
     stage_end
 fi
 
 score_marker=${score_dir}/.done
 if stage_begin 16 "${video_dir} -> ${score_dir}, RESULTS.md" marker="${score_marker}" \
-        reads=8:"${speech_marker}" reads=15:"${video_marker}" options="corpus grammar" changed=redo output="${score_dir}"; then
+        reads=8:"${speech_marker}" reads=15:"${video_marker}" reads=15:"${portrait_marker}" \
+        options="corpus grammar" changed=redo output="${score_dir}" output="${portrait_score_dir}"; then
     score
     stage_end
 fi

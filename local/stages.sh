@@ -48,7 +48,7 @@ find_modalities() {
     if ! has_table video.scp; then
         has_video=false
         score_dir=${tts_decode_dir}/scores
-        log "${corpus} has no video: stages 3, 9, 10, 15 and the faces of 4 are left out"
+        log "${corpus} has no video: stages 3, 9 to 15 and the faces of 4 are left out"
     fi
     if ! has_table text; then
         has_text=false
@@ -140,20 +140,20 @@ train_job() {
 # device: where networks run that only speak or render.
 device() { if [ "${ngpu}" -gt 0 ]; then echo cuda; else echo cpu; fi; }
 
-# decode_videos SET: stage 15 for one set, three videos of each clip: said by the voice (video), by the
-# recording (recorded) and by another clip's recording (control).
+# decode_videos SET FOLDER WORKER OPTION...: stage 15 for one set, three videos of each clip: said by the voice (video),
+# by the recording (recorded) and by another clip's recording (control).
 decode_videos() {
-    local set=$1 out=${video_dir}/$1 face=${dumpdir}/face/$1 jobs kind voice=()
+    local set=$1 out=$2/$1 worker=$3 face=${dumpdir}/face/$1 jobs kind voice=()
+    shift 3
     need "${face}/utt2spk" 4
     if [ "${has_text}" = true ]; then
         need "${tts_decode_dir}/${set}/wav/wav.scp" 8
         voice=(--wav_scp "${tts_decode_dir}/${set}/wav/wav.scp")
     fi
     jobs=$(jobs_for "${face}/utt2spk") || exit 1
-    ${cuda_cmd} --gpu "$((ngpu > 0))" --max-jobs-run "${nj}" --num-threads 1 JOB=1:"${jobs}" "${out}/log/lipsync_decode.JOB.log" \
-        "${python}" -m silvertalk.bin.lipsync_decode --face_dir "${face}" --wav2lip_exp "${wav2lip_exp}" \
-        --out_dir "${out}" "${voice[@]}" --face_backend "${face_backend}" --device "$(device)" \
-        --job JOB --num_jobs "${jobs}"
+    ${cuda_cmd} --gpu "$((ngpu > 0))" --max-jobs-run "${nj}" --num-threads 1 JOB=1:"${jobs}" "${out}/log/${worker}.JOB.log" \
+        "${python}" -m "silvertalk.bin.${worker}" --face_dir "${face}" --out_dir "${out}" "${voice[@]}" \
+        --face_backend "${face_backend}" --device "$(device)" --job JOB --num_jobs "${jobs}" "$@"
     for kind in video recorded control; do
         [ -d "${out}/${kind}/parts" ] || continue
         ${train_cmd} "${out}/log/combine_${kind}.log" \
@@ -173,10 +173,11 @@ list_videos() {
     mv "$1/videos.tsv.new" "$1/videos.tsv"
 }
 
-# say_sentence: the sentence of --say_text (or the first that the voice has said of the test set), said by the first
-# face of the test set.
+# say_sentence FOLDER OPTION...: the sentence of --say_text (or the first that the voice has said of the test set), said
+# by the first face of the test set.
 say_sentence() {
-    local face=${say_face} wavs=${tts_decode_dir}/eval1/wav/wav.scp
+    local out=$1 face=${say_face} wavs=${tts_decode_dir}/eval1/wav/wav.scp
+    shift
     if [ -z "${say_text}" ]; then
         [ -s "${wavs}" ] || die "no sentence to say: give --say_text one in the voice's language"
         say_text=$(awk 'NR == FNR {wanted = wanted == "" ? $1 : wanted; next}
@@ -186,29 +187,36 @@ say_sentence() {
         need "${dumpdir}/face/eval1/source_video.scp" 4
         face=$(awk 'NR == 1 {$1 = ""; print substr($0, 2)}' "${dumpdir}/face/eval1/source_video.scp")
     fi
-    ${cuda_cmd} --gpu "${ngpu}" "${say_dir}/log/say.log" \
+    ${cuda_cmd} --gpu "${ngpu}" "${out}/log/say.log" \
         "${python}" -m silvertalk.bin.silvertalk say --text "${say_text}" --face "${face}" \
-        --tts_exp "${tts_exp}" --wav2lip_exp "${wav2lip_exp}" --out "${say_dir}/say.mp4" \
-        --face_backend "${face_backend}" --device "$(device)"
-    log "${say_dir}/say.mp4 says \"${say_text}\""
+        --tts_exp "${tts_exp}" --out "${out}/say.mp4" \
+        --face_backend "${face_backend}" --device "$(device)" "$@"
+    log "${out}/say.mp4 says \"${say_text}\""
 }
 
-# score: stage 16 on the test set, the real recordings beside the generated ones.
+# score_faces VIDEOS SCORES: stage 16 of the generated faces, the real recordings beside them.
+score_faces() {
+    local videos=$1 scores=$2 face=${dumpdir}/face/eval1 jobs options=()
+    need "${videos}/eval1" 15
+    [ ! -f "${syncnet_exp}/config.yaml" ] || options=(--syncnet_exp "${syncnet_exp}")
+    [ -z "${syncnet_v2}" ] || options+=(--syncnet_v2 "${syncnet_v2}")
+    [ ! -f "${tts_decode_dir}/eval1/wav/wav.scp" ] || options+=(--wav_scp "${tts_decode_dir}/eval1/wav/wav.scp")
+    jobs=$(jobs_for "${face}/utt2spk") || exit 1
+    ${train_cmd} --max-jobs-run "${nj}" --num-threads 1 JOB=1:"${jobs}" "${scores}/log/score_lips.JOB.log" \
+        "${python}" -m silvertalk.bin.score_lips --decode_dir "${videos}/eval1" --face_dir "${face}" \
+        --out_dir "${scores}" --face_backend "${face_backend}" "${options[@]}" --job JOB --num_jobs "${jobs}"
+}
+
+# score: stage 16 on the test set.
 score() {
-    local face=${dumpdir}/face/eval1 raw=${dumpdir}/raw/eval1 jobs options=()
-    if [ "${has_video}" = true ]; then
-        need "${video_dir}/eval1" 15
-        [ ! -f "${syncnet_exp}/config.yaml" ] || options=(--syncnet_exp "${syncnet_exp}")
-        [ -z "${syncnet_v2}" ] || options+=(--syncnet_v2 "${syncnet_v2}")
-        [ ! -f "${tts_decode_dir}/eval1/wav/wav.scp" ] || options+=(--wav_scp "${tts_decode_dir}/eval1/wav/wav.scp")
-        jobs=$(jobs_for "${face}/utt2spk") || exit 1
-        ${train_cmd} --max-jobs-run "${nj}" --num-threads 1 JOB=1:"${jobs}" "${score_dir}/log/score_lips.JOB.log" \
-            "${python}" -m silvertalk.bin.score_lips --decode_dir "${video_dir}/eval1" --face_dir "${face}" \
-            --out_dir "${score_dir}" --face_backend "${face_backend}" "${options[@]}" --job JOB --num_jobs "${jobs}"
+    local raw=${dumpdir}/raw/eval1 jobs options=() portrait_scores=()
+    [ "${has_video}" = false ] || score_faces "${video_dir}" "${score_dir}"
+    if has_portrait; then
+        score_faces "${portrait_dir}" "${portrait_score_dir}"
+        portrait_scores=(--portrait_score_dir "${portrait_score_dir}")
     fi
     if [ "${has_text}" = true ]; then
         need "${tts_decode_dir}/eval1/wav/wav.scp" 8
-        options=()
         [ -z "${grammar}" ] || options=(--grammar "${grammar}")
         jobs=$(jobs_for "${raw}/utt2spk") || exit 1
         ${train_cmd} --max-jobs-run "${nj}" --num-threads 1 JOB=1:"${jobs}" "${score_dir}/log/score_voice.JOB.log" \
@@ -216,8 +224,8 @@ score() {
             --out_dir "${score_dir}" "${options[@]}" --job JOB --num_jobs "${jobs}"
     fi
     ${train_cmd} "${score_dir}/log/report.log" \
-        "${python}" -m silvertalk.bin.report --score_dir "${score_dir}" --out RESULTS.md --corpus "${corpus}" \
-        --command "$(recipe_command)" --log_dirs "${dumpdir}" "${expdir}"
+        "${python}" -m silvertalk.bin.report --score_dir "${score_dir}" "${portrait_scores[@]}" --out RESULTS.md \
+        --corpus "${corpus}" --command "$(recipe_command)" --log_dirs "${dumpdir}" "${expdir}"
 }
 
 # recipe_command: how a reader repeats this run, without the paths of this machine.
@@ -233,5 +241,6 @@ last_words() {
     want_stage 16 || return 0
     log "scores and plots: ${PWD}/RESULTS.md"
     [ ! -f "${score_dir}/summary.txt" ] || sed 's/^/    /' "${score_dir}/summary.txt"
+    [ ! -f "${portrait_say_dir}/say.mp4" ] || log "the portrait: $(realpath "${portrait_say_dir}/say.mp4")"
     [ ! -f "${say_dir}/say.mp4" ] || log "the talking face: $(realpath "${say_dir}/say.mp4") says \"${say_text:-the first test sentence}\""
 }

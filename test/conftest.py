@@ -100,13 +100,14 @@ def fill():
 @pytest.fixture(scope="session")
 def grey_engine():
     """An engine that draws grey at once."""
-    from silvertalk.wav2lip.engine import Engine
+    from silvertalk.utils.engine import Engine
+    from silvertalk.wav2lip.convert import generator_shapes
 
     class Grey(Engine):
         def _run(self):
             return np.full((self.batch_size, 3, self.img_size, self.img_size), 0.5, np.float32)
 
-    return Grey("grey", 96, 4)
+    return Grey("grey", generator_shapes(96), 4)
 
 
 @pytest.fixture(scope="session")

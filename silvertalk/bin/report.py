@@ -5,7 +5,12 @@ from silvertalk.utils.cli import make_parser, run
 
 
 def report(
-    score_dir: str, out: str = "RESULTS.md", corpus: str = "", command: str = "", log_dirs: list[str] | None = None
+    score_dir: str,
+    out: str = "RESULTS.md",
+    corpus: str = "",
+    command: str = "",
+    log_dirs: list[str] | None = None,
+    portrait_score_dir: str | None = None,
 ) -> None:
     """Write the results page, and say on standard output how good it is.
 
@@ -15,8 +20,9 @@ def report(
         corpus: Name of the corpus, for the title.
         command: The command that made the results.
         log_dirs: Folders whose job logs tell how long the stages took, e.g. dump exp.
+        portrait_score_dir: The same of the portraits, if there are any.
     """
-    print(write_report(score_dir, out, corpus, command, log_dirs or []))
+    print(write_report(score_dir, out, corpus, command, log_dirs or [], portrait_score_dir))
 
 
 def get_parser():

@@ -1,5 +1,6 @@
 """Kaldi data directories, archives, corpora and torch datasets."""
 
+from silvertalk.data.archive import read_rows
 from silvertalk.data.kaldi import (
     Utterance,
     iter_data_dir,
@@ -21,6 +22,7 @@ __all__ = [
     "iter_data_dir",
     "iter_scp",
     "read_data_dir",
+    "read_rows",
     "read_scp",
     "shard",
     "subset_data_dir",

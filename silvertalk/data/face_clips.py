@@ -6,7 +6,6 @@ spectrograms a window's own are read, when it is asked for.
 
 import functools
 import os
-import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,31 +14,13 @@ import cv2
 import kaldiio
 import numpy as np
 
+from silvertalk.data.archive import read_rows
 from silvertalk.data.kaldi import read_scp
 from silvertalk.media import read_window
 
 STARTS_KEPT = 20000  # in every loader process: some 2 kB for a clip of 8 s
-# What precedes a matrix of Kaldi: magic, then the numbers of rows and columns, each with its size (4 bytes).
-MATRIX_HEADER, FLOAT_MATRIX = struct.Struct("<5sbibi"), b"\0BFM "
 MASKS = ("face_state.scp", "speech.scp")
 USABLE = 0  # in the archive face_state: the face is seen, and from the front; see silvertalk.face.dump
-
-
-def _read_rows(place: str, first: int, last: int) -> np.ndarray:
-    """Read rows [first, last) of a float matrix in an archive, "file:offset"; those it has of them."""
-    path, _, offset = place.rpartition(":")
-    with open(path, "rb") as ark:
-        ark.seek(int(offset))
-        header = ark.read(MATRIX_HEADER.size)
-        magic, _, rows, _, columns = MATRIX_HEADER.unpack(header) if len(header) == MATRIX_HEADER.size else (b"",) * 5
-        if magic != FLOAT_MATRIX:  # of doubles, or compressed, as others write them
-            return np.asarray(kaldiio.load_mat(place), np.float32)[first:last]
-        first, last = min(first, rows), min(last, rows)
-        ark.seek(4 * first * columns, os.SEEK_CUR)
-        values = ark.read(4 * (last - first) * columns)
-    if len(values) < 4 * (last - first) * columns:
-        raise RuntimeError(f"{path}: ends within a spectrogram; run stages 3 and 4 again")
-    return np.frombuffer(values, "<f4").reshape(-1, columns)
 
 
 @functools.lru_cache(STARTS_KEPT)
@@ -108,12 +89,12 @@ class FaceClip:
 
     def num_mels(self) -> int:
         """Count the rows of the spectrogram."""
-        return len(_read_rows(self.mel, 0, sys.maxsize) if isinstance(self.mel, str) else self.mel)
+        return len(read_rows(self.mel, 0, sys.maxsize) if isinstance(self.mel, str) else self.mel)
 
     def mel_window(self, first: int, count: int) -> np.ndarray:
         """Cut mel columns, silence beyond the ends: float32 (1, 80, count)."""
         begin, end = max(first, 0), max(first + count, 0)
-        inside = _read_rows(self.mel, begin, end) if isinstance(self.mel, str) else self.mel[begin:end]
+        inside = read_rows(self.mel, begin, end) if isinstance(self.mel, str) else self.mel[begin:end]
         rows = np.full((count, inside.shape[1]), -4.0, np.float32)
         begin = max(-first, 0)
         rows[begin : begin + len(inside)] = inside

@@ -133,6 +133,11 @@ def load_generator(source: str | os.PathLike | Wav2Lip) -> Wav2Lip:
     return source.eval()
 
 
+def build_generator(weights: Path, **options) -> Wav2Lip:
+    """Build a generator of known options on the CPU, in eval mode, from a file of its weights."""
+    return build_network(TrainedNetwork(weights, options=options))
+
+
 def build_network(found: TrainedNetwork) -> nn.Module:
     """Build a network on the CPU, in eval mode, from the weights that were found."""
     return _build(found.kind, found.options, read_weights(found.weights)[0], str(found.weights))

@@ -7,12 +7,11 @@ what the networks take of them, where the batch is used.
 """
 
 from collections import Counter
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from silvertalk.data.face_clips import FaceClip
 from silvertalk.wav2lip.windows import MEL_STEP_SIZE, SYNCNET_T, mel_start
@@ -20,36 +19,6 @@ from silvertalk.wav2lip.windows import MEL_STEP_SIZE, SYNCNET_T, mel_start
 # Two windows of one clip (the right and a wrong one) that do not overlap.
 MIN_CLIP_FRAMES = 2 * SYNCNET_T
 FPS = 25
-
-
-class EpochSampler(Sampler):
-    """Indices that continue from epoch to epoch instead of starting again.
-
-    Of several processes each takes its share, so that their batches together
-    are what one process would take with a batch as large as theirs together.
-
-    Args:
-        samples_per_epoch: Length of an epoch, of this process.
-        repeats: Every epoch has the indices of the first, as validation needs.
-    """
-
-    def __init__(self, samples_per_epoch: int, repeats: bool = False):
-        self.samples_per_epoch, self.repeats = samples_per_epoch, repeats
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch, of validation too."""
-        self.epoch = 0 if self.repeats else epoch
-
-    def __len__(self) -> int:
-        return self.samples_per_epoch
-
-    def __iter__(self) -> Iterator[int]:
-        rank, processes = 0, 1
-        if torch.distributed.is_initialized():
-            rank, processes = torch.distributed.get_rank(), torch.distributed.get_world_size()
-        first = self.epoch * self.samples_per_epoch
-        return iter(range(first * processes + rank, (first + self.samples_per_epoch) * processes, processes))
 
 
 class _WindowDataset(Dataset):

@@ -13,9 +13,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from silvertalk.utils import atomic_path
+from silvertalk.utils.convert import write_onnx, write_openvino
+from silvertalk.utils.engine import import_openvino
 from silvertalk.wav2lip.checkpoint import describe, load_checkpoint, save_checkpoint
-from silvertalk.wav2lip.convert import converter_inputs, write_onnx, write_openvino
-from silvertalk.wav2lip.engine import import_openvino
+from silvertalk.wav2lip.convert import expert_shapes, generator_shapes
 
 FORMATS = ("wav2lip", "safetensors", "onnx", "openvino")
 TOLERANCE = 1e-4  # absolute, of pictures in [0, 1] and unit embeddings
@@ -71,7 +72,8 @@ def _write_onnx(network: nn.Module, out: Path) -> None:
     import onnxruntime
 
     with atomic_path(out) as temporary:
-        write_onnx(network, temporary)
+        outputs = ("generated",) if type(network).__name__ == "Wav2Lip" else ("audio", "lips")
+        write_onnx(network, temporary, _shapes(network), outputs)
         model = onnx.load(temporary)
         onnx.helper.set_model_props(model, describe(network))
         onnx.save(model, temporary)
@@ -86,11 +88,17 @@ def _write_openvino(network: nn.Module, out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.stem}.", dir=out.parent) as folder:
         path = Path(folder) / out.name
-        write_openvino(network, path, "fp32", describe(network))
+        write_openvino(network, path, _shapes(network), "fp32", describe(network))
         run = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         _require_equal(network, lambda *inputs: list(run(inputs).values()), "openvino")
         for suffix in (".bin", ".xml"):  # a reader opens the .xml
             os.replace(path.with_suffix(suffix), out.with_suffix(suffix))
+
+
+def _shapes(network: nn.Module) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of what a generator or an expert takes."""
+    shapes = generator_shapes if type(network).__name__ == "Wav2Lip" else expert_shapes
+    return shapes(network.img_size)
 
 
 def _require_equal(network: nn.Module, run, name: str) -> None:
@@ -103,7 +111,7 @@ def _require_equal(network: nn.Module, run, name: str) -> None:
     for frames in (1, 3):
         inputs = [
             random.uniform(low, high, (frames, *shape)).astype(np.float32)
-            for shape, low, high in zip(converter_inputs(network).values(), (-4, 0), (4, 1), strict=True)
+            for shape, low, high in zip(_shapes(network).values(), (-4, 0), (4, 1), strict=True)
         ]
         wanted = network(*map(torch.from_numpy, inputs))
         wanted = wanted if isinstance(wanted, tuple) else (wanted,)

@@ -12,7 +12,8 @@ from silvertalk import __version__
 from silvertalk.face import make_backend
 from silvertalk.media import VideoWriter
 from silvertalk.utils import progress
-from silvertalk.wav2lip.engine import Engine, make_engine
+from silvertalk.utils.engine import Engine
+from silvertalk.wav2lip.engine import make_engine
 from silvertalk.wav2lip.options import RenderOptions
 from silvertalk.wav2lip.render import Rendering
 from silvertalk.wav2lip.sound import Sound

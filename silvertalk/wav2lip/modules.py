@@ -4,9 +4,9 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-import lightning
 import torch
 
+from silvertalk.utils.learning import ManualSteps, OptimOptions, TrainedModule
 from silvertalk.wav2lip.checkpoint import describe, save_checkpoint
 from silvertalk.wav2lip.dataset import to_float
 from silvertalk.wav2lip.guard import expert_advice, generator_advice
@@ -21,16 +21,6 @@ from silvertalk.wav2lip.losses import (
 )
 from silvertalk.wav2lip.networks import SyncNet
 from silvertalk.wav2lip.samples import Preview, save_collage
-
-
-@dataclass
-class OptimOptions:
-    """The optimiser (Adam)."""
-
-    lr: float = 1e-4
-    betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = 0.0
-    final_lr: float | None = None  # reached along a cosine at the end of the training; null: constant, as published
 
 
 @dataclass
@@ -58,27 +48,12 @@ class LossOptions:
 DISCRIMINATOR_LOSSES = {"quality": "bce", "patch": "hinge"}
 
 
-class _Training(lightning.LightningModule):
+class _Training(TrainedModule):
     """What both trainings share."""
 
     def __init__(self, network: torch.nn.Module, optim: OptimOptions):
-        super().__init__()
         # Channels last is what oneDNN and tensor cores want.
-        self.network = network.to(memory_format=torch.channels_last)
-        self.optim = optim
-
-    def configure_optimizers(self):
-        """Adam, with a falling learning rate where one is asked for."""
-        return self._adam(self.network, self.trainer.estimated_stepping_batches)
-
-    def _adam(self, network: torch.nn.Module, steps: int):
-        """Adam for one network, and its schedule."""
-        lr, final = self.optim.lr, self.optim.final_lr
-        adam = torch.optim.Adam(network.parameters(), lr, tuple(self.optim.betas), weight_decay=self.optim.weight_decay)
-        if final is None:
-            return adam
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps, eta_min=final)
-        return {"optimizer": adam, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        super().__init__(network.to(memory_format=torch.channels_last), optim)
 
     def on_after_batch_transfer(self, batch: dict[str, torch.Tensor], dataloader_idx: int) -> dict[str, torch.Tensor]:
         """Scale the pictures on the device."""
@@ -87,22 +62,6 @@ class _Training(lightning.LightningModule):
     def save_weights(self, path: Path, step: int, epoch: int) -> None:
         """Write the network in the published layout."""
         save_checkpoint(path, self.network.state_dict(), step, epoch, describe(self.network))
-
-    def _log(self, stage: str, values: dict[str, torch.Tensor], batch_size: int) -> None:
-        """Log means over the epoch."""
-        self.log_dict(
-            {f"{stage}/{k}": v for k, v in values.items()},
-            on_step=False,
-            on_epoch=True,
-            batch_size=batch_size,
-            sync_dist=True,
-            prog_bar=True,
-        )
-
-    def _metric(self, name: str) -> float | None:
-        """A value that was logged, if it was."""
-        value = self.trainer.callback_metrics.get(name)
-        return None if value is None else float(value)
 
 
 class SyncNetTraining(_Training):
@@ -235,7 +194,7 @@ def mixture(values: dict[str, torch.Tensor], weights: dict[str, float]) -> torch
     return (1 - sum(weights.values())) * values["l1"] + sum(weight * values[name] for name, weight in weights.items())
 
 
-class Wav2LipGanTraining(Wav2LipTraining):
+class Wav2LipGanTraining(ManualSteps, Wav2LipTraining):
     """The same against a discriminator, which learns after each step of the generator from the same pictures.
 
     Args:
@@ -254,9 +213,7 @@ class Wav2LipGanTraining(Wav2LipTraining):
 
     def configure_optimizers(self):
         """One Adam for each network."""
-        steps = max(1, self.trainer.estimated_stepping_batches // self.accum_grad)
-        made = [self._adam(network, steps) for network in (self.network, self.discriminator)]
-        return [entry if isinstance(entry, dict) else {"optimizer": entry} for entry in made]
+        return self._adams([self.network, self.discriminator])
 
     def save_weights(self, path: Path, step: int, epoch: int) -> None:
         """Write the generator, and the newest discriminator, from which a fine-tuning may start."""
@@ -295,16 +252,3 @@ class Wav2LipGanTraining(Wav2LipTraining):
         """What the discriminator learns from."""
         predictions = self.discriminator(batch["target"]), self.discriminator(generated)
         return dict(zip(("disc_real", "disc_fake"), discriminator_losses(*predictions, self.kind), strict=True))
-
-    def _descend(self, optimizer, loss: torch.Tensor, index: int) -> None:
-        """Add a batch's gradient; with the last batch of a step, take it."""
-        self.manual_backward(loss / self.accum_grad)
-        if (index + 1) % self.accum_grad:
-            return
-        if self.grad_clip:
-            self.clip_gradients(optimizer, self.grad_clip, "norm")
-        optimizer.step()
-        optimizer.zero_grad()
-        for schedule in self.lr_schedulers() or []:
-            if schedule.optimizer is optimizer.optimizer:
-                schedule.step()

@@ -22,7 +22,7 @@ from silvertalk.media import Picture, wav2lip_mel
 from silvertalk.media.picture import even_box
 from silvertalk.media.speech import drive_sound
 from silvertalk.utils.background import in_background
-from silvertalk.wav2lip.engine import Engine
+from silvertalk.utils.engine import Engine
 from silvertalk.wav2lip.options import RenderOptions
 from silvertalk.wav2lip.playback import play, playing_order
 from silvertalk.wav2lip.sound import Heard, Sound, heard_together

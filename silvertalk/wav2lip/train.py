@@ -7,19 +7,18 @@ from pathlib import Path
 import lightning
 import torch
 from lightning.pytorch.utilities import rank_zero_only
-from torch.utils.data import DataLoader
 
 from silvertalk import __version__
 from silvertalk.data.face_clips import load_face_clips
 from silvertalk.utils.experiment import resolved, save_config
+from silvertalk.utils.learning import OptimOptions, make_loaders
 from silvertalk.utils.training import TrainerOptions, fit
 from silvertalk.wav2lip import networks
 from silvertalk.wav2lip.checkpoint import load_checkpoint
-from silvertalk.wav2lip.dataset import MIN_CLIP_FRAMES, EpochSampler, SyncNetDataset, Wav2LipDataset
+from silvertalk.wav2lip.dataset import MIN_CLIP_FRAMES, SyncNetDataset, Wav2LipDataset
 from silvertalk.wav2lip.guard import GuardOptions, check_expert
 from silvertalk.wav2lip.modules import (
     LossOptions,
-    OptimOptions,
     SyncNetTraining,
     Wav2LipGanTraining,
     Wav2LipTraining,
@@ -90,21 +89,6 @@ def _datasets(dataset_class, train_dir, valid_dir, img_size: int, data: DataOpti
     )
 
 
-def _loaders(train, valid, data: DataOptions, trainer: TrainerOptions) -> tuple[DataLoader, DataLoader]:
-    """Make the two loaders; validation always sees the same samples."""
-    per_epoch = data.batch_size * trainer.num_iters_per_epoch * trainer.accum_grad
-    common = {
-        "batch_size": data.batch_size,
-        "num_workers": data.num_workers,
-        "pin_memory": trainer.ngpu > 0,
-        "persistent_workers": data.num_workers > 0,  # they remember where the pictures lie
-    }
-    train_loader = DataLoader(train, sampler=EpochSampler(per_epoch), drop_last=True, **common)
-    num_valid = data.batch_size * trainer.num_valid_iters
-    valid_loader = DataLoader(valid, sampler=EpochSampler(num_valid, repeats=True), **common)
-    return train_loader, valid_loader
-
-
 def train_syncnet(
     train_dir: str,
     valid_dir: str,
@@ -137,7 +121,8 @@ def train_syncnet(
     if not (Path(exp_dir) / "checkpoint.pth").is_file():
         device, bf16 = "cuda" if trainer.ngpu else "cpu", trainer.precision.startswith("bf16")
         rank_zero_only(check_expert)(network, datasets[0], train_dir, exp_dir, guard, device, bf16)
-    fit(module, *_loaders(*datasets, data, trainer), exp_dir, trainer, module.save_weights)
+    loaders = make_loaders(*datasets, data.batch_size, data.num_workers, trainer)
+    fit(module, *loaders, exp_dir, trainer, module.save_weights)
 
 
 def train_wav2lip(
@@ -194,7 +179,8 @@ def train_wav2lip(
         )
     else:
         module = Wav2LipTraining(*parts)
-    fit(module, *_loaders(*datasets, data, trainer), exp_dir, trainer, module.save_weights)
+    loaders = make_loaders(*datasets, data.batch_size, data.num_workers, trainer)
+    fit(module, *loaders, exp_dir, trainer, module.save_weights)
 
 
 def _discriminator(kind: str, generator: torch.nn.Module, init: str | None) -> torch.nn.Module:

@@ -80,14 +80,15 @@ PROGRAM = """
 import sys
 import numpy as np
 from silvertalk.bin.silvertalk import main
+from silvertalk.utils.engine import Engine
 from silvertalk.wav2lip import lipsync
-from silvertalk.wav2lip.engine import Engine
+from silvertalk.wav2lip.convert import generator_shapes
 
 class Grey(Engine):
     def _run(self):
         return np.full((self.batch_size, 3, 96, 96), 0.5, np.float32)
 
-lipsync.make_engine = lambda *_: Grey("grey", 96, 4)
+lipsync.make_engine = lambda *_: Grey("grey", generator_shapes(96), 4)
 """
 
 

@@ -62,7 +62,7 @@ def test_an_archive_that_was_cut_off_is_refused_by_name(tmp_path):
     clip = archived(tmp_path, np.zeros((32, 80), np.float32))
     os.truncate(tmp_path / "mel.ark", (tmp_path / "mel.ark").stat().st_size - 1000)
     assert clip.mel_window(0, 16).shape == (1, 80, 16)
-    with pytest.raises(RuntimeError, match="mel.ark: ends within a spectrogram; run stages 3 and 4 again"):
+    with pytest.raises(RuntimeError, match="mel.ark: ends within a matrix; run the stage that wrote it again"):
         clip.mel_window(16, 16)
 
 

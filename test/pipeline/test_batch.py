@@ -208,7 +208,8 @@ import sys, time
 import numpy as np
 from silvertalk.face import make_backend
 from silvertalk.pipeline.batch import pair_up, render_batch
-from silvertalk.wav2lip.engine import Engine
+from silvertalk.utils.engine import Engine
+from silvertalk.wav2lip.convert import generator_shapes
 from silvertalk.wav2lip.lipsync import LipSync
 from silvertalk.wav2lip.options import RenderOptions
 
@@ -221,7 +222,7 @@ class Slow(Engine):
             time.sleep(100)
         return np.full((self.batch_size, 3, 96, 96), 0.5, np.float32)
 
-make = lambda: LipSync(Slow("grey", 96, 4), make_backend("dlib"))
+make = lambda: LipSync(Slow("grey", generator_shapes(96), 4), make_backend("dlib"))
 render_batch(make, pair_up("a.mp4", "*.wav"), "out", RenderOptions(preset="ultrafast"), "m")
 """
 

@@ -89,11 +89,16 @@ class Workers:
     def syncnet_train(self, exp_dir, **_):
         (exp_dir / "config.yaml").write_text("task: syncnet\n")
 
-    wav2lip_train = syncnet_train
+    wav2lip_train = makeittalk_autovc_train = makeittalk_content_train = syncnet_train
+    makeittalk_speaker_train = makeittalk_translation_train = syncnet_train
+
+    makeittalk_dump = audio_dump
 
     def lipsync_decode(self, out_dir, job, wav_scp=None, **_):
         for kind in ("recorded", "control", *(["video"] if wav_scp else [])):
             self.audio_dump(out_dir / kind, job)
+
+    makeittalk_decode = lipsync_decode
 
     def score_lips(self, out_dir, **_):
         (out_dir / "lips.tsv").write_text("scores\n")

@@ -28,7 +28,9 @@ for set in tr_no_dev dev eval1; do
     done
 done
 """
-ALL_STAGES = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 15, 16]
+PORTRAIT = [11, 11, 12, 13, 14]
+DECODING = [15, 15, 15, 15]  # lips and portraits of the test set, and one sentence by each
+ALL_STAGES = [*range(1, 11), *PORTRAIT, *DECODING, 16]
 
 
 @pytest.fixture
@@ -114,7 +116,7 @@ def test_a_range_of_stages(recipe, tmp_path):
 @pytest.mark.recipe  # seconds
 def test_another_sentence_is_said_without_decoding_again(recipe, tmp_path):
     recipe()
-    assert begun(recipe("--say_text", "something else")) == [15]
+    assert begun(recipe("--say_text", "something else")) == [15, 15]
     assert "something else" in (tmp_path / "work/exp/wav2lip_train_wav2lip/say/say.mp4").read_text()
 
 
@@ -127,8 +129,33 @@ def test_a_corpus_without_video(recipe, tmp_path):
 
 def test_a_corpus_without_transcripts(recipe):
     result = recipe(TABLES="wav.scp video.scp")
-    assert begun(result) == [1, 2, 3, 4, 9, 10, 15, 16]
+    assert begun(result) == [1, 2, 3, 4, 9, 10, *PORTRAIT, 15, 15, 16]
     assert "test has no transcripts" in result.stdout
+
+
+def test_without_portraits(recipe, tmp_path):
+    result = recipe("--portrait", "false")
+    assert begun(result) == [*range(1, 11), 15, 15, 16]
+    [call] = workers(tmp_path, "report")
+    assert "--portrait_score_dir" not in call
+
+
+@pytest.mark.recipe  # seconds
+def test_portraits_by_published_networks(recipe, tmp_path):
+    options = []
+    for model in ("autovc", "content", "speaker", "translation"):
+        (tmp_path / f"ckpt {model}.pth").touch()
+        options += [f"--{model}_exp", f"ckpt {model}.pth"]
+    result = recipe(*options)
+    assert begun(result) == [*range(1, 11), *DECODING, 16]
+    [call] = workers(tmp_path, "makeittalk_decode")[:1]
+    assert call[call.index("--translation_exp") + 1] == str(tmp_path / "ckpt translation.pth")
+    # One published network, the others of this recipe.
+    (tmp_path / "work").rename(tmp_path / "before")
+    result = recipe(*options[:2])
+    assert begun(result) == [*range(1, 11), 11, 12, 13, 14, *DECODING, 16]
+    [call] = workers(tmp_path, "makeittalk_content_train")
+    assert call[call.index("--train_dir") + 1] == "dump/makeittalk/tr_no_dev"
 
 
 def test_fine_tuning(recipe, tmp_path):
@@ -154,7 +181,7 @@ def test_models_of_another_recipe(recipe, tmp_path):
     before = tree(models)
     voice = [path.name for path in models.glob("tts_train*")][0]
     result = recipe("--tts_exp", f"other/exp/{voice}", "--wav2lip_exp", "other/exp/wav2lip_train_wav2lip")
-    assert begun(result) == [1, 2, 3, 4, 8, 15, 15, 16]
+    assert begun(result) == [1, 2, 3, 4, 8, *PORTRAIT, *DECODING, 16]
     assert tree(models) == before
     result = recipe("--tts_exp", "other/exp/none")
     assert result.returncode == 1 and "other/exp/none; give --tts_exp" in result.stdout
@@ -166,7 +193,7 @@ def test_a_failing_worker_stops_the_run_and_the_next_one_goes_on(recipe, tmp_pat
     assert result.returncode == 1
     assert "syncnet_train was told to fail" in result.stdout and "train.log" in result.stdout
     assert "Stage 9: failed" in result.stdout
-    assert begun(recipe()) == [9, 10, 15, 15, 16]
+    assert begun(recipe()) == [9, 10, *PORTRAIT, *DECODING, 16]
 
 
 @pytest.mark.recipe  # seconds
@@ -174,7 +201,17 @@ def test_killed_again_and_again(recipe, tmp_path):
     assert recipe().returncode == 0
     whole = tree(tmp_path / "work")
     (tmp_path / "work").rename(tmp_path / "whole")
-    for worker in ("face_dump", "sync_filter", "gan_tts_train", "tts_inference", "wav2lip_train", "score_lips"):
+    for worker in (
+        "face_dump",
+        "sync_filter",
+        "gan_tts_train",
+        "tts_inference",
+        "wav2lip_train",
+        "makeittalk_dump",
+        "makeittalk_translation_train",
+        "makeittalk_decode",
+        "score_lips",
+    ):
         _kill_at(recipe, worker, tmp_path / "work/hangs")
     assert begun(recipe()) == [16]
     assert tree(tmp_path / "work") == whole

@@ -13,11 +13,14 @@ import pytest
 import torch
 
 from silvertalk.media import read_frames
+from silvertalk.utils import convert, engine
+from silvertalk.utils.convert import psnr
+from silvertalk.utils.engine import TorchEngine
 from silvertalk.utils.experiment import save_config
-from silvertalk.wav2lip import SyncNet, Wav2Lip, convert, engine, save_checkpoint
+from silvertalk.wav2lip import SyncNet, Wav2Lip, save_checkpoint
 from silvertalk.wav2lip.checkpoint import load_generator
-from silvertalk.wav2lip.convert import check_inputs, psnr
-from silvertalk.wav2lip.engine import TorchEngine, make_engine
+from silvertalk.wav2lip.convert import check_inputs, generator_shapes
+from silvertalk.wav2lip.engine import generator_model, make_engine
 from silvertalk.wav2lip.windows import mask_lower_half
 
 WIDTH = 0.0625
@@ -41,7 +44,7 @@ def exp_dir(tmp_path_factory):
     """An experiment whose small generator draws pictures with some contrast."""
     torch.manual_seed(2)
     network = Wav2Lip(width=WIDTH).train()
-    mels, faces = map(torch.from_numpy, check_inputs(96))
+    mels, faces = map(torch.from_numpy, check_inputs(generator_shapes(96)))
     with torch.no_grad():
         for _ in range(30):  # statistics of the batch norms
             network(mels, faces)
@@ -110,9 +113,9 @@ def test_backends_draw_what_torch_draws(exp_dir, cache, inputs, wanted, backend,
 MAKE = """
 import sys
 from silvertalk.wav2lip.engine import make_engine
-from silvertalk.wav2lip.convert import check_inputs
+from silvertalk.wav2lip.convert import check_inputs, generator_shapes
 engine = make_engine(sys.argv[1], "openvino", "cpu", "fp32", 4, cache_dir=sys.argv[2])
-assert engine(*check_inputs(96)).shape == (4, 3, 96, 96)
+assert engine(*check_inputs(generator_shapes(96))).shape == (4, 3, 96, 96)
 unwanted = {"torch", "lightning", "onnxruntime", "onnx"} & set(sys.modules)
 assert not unwanted, unwanted
 assert sys.modules["openvino_telemetry"] is None
@@ -134,7 +137,7 @@ def succeeded(process):
 def test_cached_network_needs_no_torch_and_a_broken_one_is_made_again(exp_dir, cache, tmp_path):
     possible("openvino", "fp32")
     make_engine(exp_dir, "openvino", "cpu", "fp32", cache_dir=cache)
-    whole = convert.convert_cached(engine.find_generator(exp_dir), "openvino", "fp32", cache).model.parent
+    whole = convert.convert_cached(generator_model(exp_dir), "openvino", "fp32", cache).path.parent
     copied = shutil.copytree(whole, tmp_path / whole.name)
     model = copied / "model.bin"
     before = model.stat().st_mtime_ns
@@ -152,17 +155,17 @@ def test_cached_network_needs_no_torch_and_a_broken_one_is_made_again(exp_dir, c
 
 def test_changed_weights_are_another_network(exp_dir, tmp_path):
     possible("openvino", "fp32")
-    found = engine.find_generator(exp_dir)
+    found = generator_model(exp_dir)
     keys = {convert.cache_key(found, "openvino", precision) for precision in ("fp32", "bf16")}
     save_experiment(tmp_path, Wav2Lip(width=WIDTH), "wav2lip")
-    keys.add(convert.cache_key(engine.find_generator(tmp_path), "openvino", "fp32"))
+    keys.add(convert.cache_key(generator_model(tmp_path), "openvino", "fp32"))
     assert len(keys) == 3
 
 
 def test_what_does_not_draw_the_same_is_not_used(exp_dir, cache, monkeypatch, caplog):
     possible("openvino", "fp32")
     monkeypatch.setattr(engine, "_precisions", lambda backend, device: ["fp32"])
-    record = convert.Converted(cache, 96, 31.4)
+    record = convert.Converted(cache, 31.4)
     monkeypatch.setattr(engine, "convert_cached", lambda *args: record)
     with pytest.raises(RuntimeError, match="openvino fp32 is only 31.4 dB close"):
         make_engine(exp_dir, "openvino", "cpu", "fp32", cache_dir=cache)
@@ -218,7 +221,7 @@ def test_wrong_requests_are_named(exp_dir, tmp_path, inputs, monkeypatch):
     assert make_engine(exp_dir).name == "torch fp32"
     with pytest.raises(RuntimeError, match="pip install openvino"):
         make_engine(exp_dir, "openvino")
-    made = TorchEngine(load_generator(exp_dir), 4)
+    made = TorchEngine(load_generator(exp_dir), generator_shapes(96), 4)
     for count in (0, 5):
         with pytest.raises(ValueError, match="B <= 4"):
             made(*(x[:count] for x in inputs))

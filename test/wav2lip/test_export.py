@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file
 
 from silvertalk.bin.silvertalk import main
+from silvertalk.utils.engine import import_openvino
 from silvertalk.utils.experiment import save_config
 from silvertalk.wav2lip import QualityDiscriminator, SyncNet, Wav2Lip, export, load_checkpoint, save_checkpoint
-from silvertalk.wav2lip.engine import import_openvino
 
 WIDTH = 0.0625
 

@@ -13,8 +13,9 @@ import torch
 from silvertalk.face import NoFaceError, make_backend
 from silvertalk.face.source import FaceSource, make_avatar
 from silvertalk.media import VideoWriter, probe, read_audio, read_frames, read_pictures, write_audio
+from silvertalk.utils.engine import Engine
 from silvertalk.wav2lip import Wav2Lip, playback
-from silvertalk.wav2lip.engine import Engine
+from silvertalk.wav2lip.convert import generator_shapes
 from silvertalk.wav2lip.lipsync import LipSync
 from silvertalk.wav2lip.options import RenderOptions
 from silvertalk.wav2lip.playback import play, playing_order
@@ -35,11 +36,11 @@ class Repeater(Engine):
     """Draws what it listens to: grey where it is silent, bright where the mel is high."""
 
     def __init__(self):
-        super().__init__("repeater", 96, 4)
+        super().__init__("repeater", generator_shapes(96), 4)
         self.heard = []
 
     def _run(self):
-        level = self._mels.mean(axis=(1, 2, 3))
+        level = self.inputs["mel"].mean(axis=(1, 2, 3))
         self.heard += level.tolist()
         return np.broadcast_to(np.clip(0.5 + level / 8, 0, 1)[:, None, None, None], (self.batch_size, 3, 96, 96))
 

@@ -8,9 +8,10 @@ import torch
 from silvertalk.bin.silvertalk import main
 from silvertalk.face import make_backend
 from silvertalk.media import VideoWriter, read_frames, write_audio
+from silvertalk.utils.convert import psnr
+from silvertalk.utils.engine import Engine
 from silvertalk.wav2lip import Wav2Lip, save_checkpoint
-from silvertalk.wav2lip.convert import check_inputs, psnr
-from silvertalk.wav2lip.engine import Engine
+from silvertalk.wav2lip.convert import check_inputs, generator_shapes
 from silvertalk.wav2lip.lipsync import LipSync
 from silvertalk.wav2lip.networks import IMG_SIZES
 from silvertalk.wav2lip.options import RenderOptions
@@ -23,10 +24,10 @@ class Echo(Engine):
     """Draws the reference."""
 
     def __init__(self, img_size):
-        super().__init__("echo", img_size, 4)
+        super().__init__("echo", generator_shapes(img_size), 4)
 
     def _run(self):
-        return self._faces[:, 3:]
+        return self.inputs["face"][:, 3:]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def test_a_larger_picture_is_a_sharper_one(still, tmp_path):
 def test_a_bare_file_of_256_pixels_renders(still, tmp_path):
     torch.manual_seed(1)
     network = Wav2Lip(256, 0.0625).train()
-    mels, faces = map(torch.from_numpy, check_inputs(256))
+    mels, faces = map(torch.from_numpy, check_inputs(generator_shapes(256)))
     with torch.no_grad():
         for _ in range(10):  # statistics of the batch norms
             network(mels, faces)

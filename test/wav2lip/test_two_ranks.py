@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from silvertalk.utils.experiment import load_config
+from silvertalk.utils.learning import EpochSampler
 from silvertalk.wav2lip.checkpoint import load_network
-from silvertalk.wav2lip.dataset import EpochSampler
 
 ROOT = Path(__file__).resolve().parents[2]
 # The expert's training; with FROZEN batch normalisation does not look at the batch.

@@ -16,5 +16,6 @@ exec "${root}/run.sh" \
     --tts_config "${root}/egs/kss/tts1/conf/train_jets.yaml" \
     --syncnet_config "${root}/conf/train_syncnet.yaml" \
     --wav2lip_config "${root}/conf/train_wav2lip.yaml" \
+    --portrait_config "${root}/conf/train_makeittalk_MODEL.yaml" \
     --say_text "안녕하세요" \
     "$@"

@@ -12,4 +12,5 @@ exec "${root}/run.sh" \
     --local_data "${here}/local/data.sh" \
     --syncnet_config "${root}/conf/train_syncnet.yaml" \
     --wav2lip_config "${root}/conf/train_wav2lip.yaml" \
+    --portrait_config "${root}/conf/train_makeittalk_MODEL.yaml" \
     "$@"

@@ -15,4 +15,5 @@ exec "${root}/run.sh" \
     --say_text "大家好今天天气很好" \
     --syncnet_config "${root}/conf/train_syncnet.yaml" \
     --wav2lip_config "${root}/conf/train_wav2lip.yaml" \
+    --portrait_config "${root}/conf/train_makeittalk_MODEL.yaml" \
     "$@"

@@ -14,4 +14,5 @@ exec "${here}/../../../run.sh" \
     --tts_config "${here}/conf/train_jets_cpu.yaml" \
     --syncnet_config "${here}/conf/train_syncnet_cpu.yaml" \
     --wav2lip_config "${here}/conf/train_wav2lip_cpu.yaml" \
+    --portrait_config "${here}/conf/train_makeittalk_MODEL_cpu.yaml" \
     "$@"

@@ -15,4 +15,5 @@ exec "${root}/run.sh" \
     --cleaner tacotron \
     --syncnet_config "${root}/conf/train_syncnet.yaml" \
     --wav2lip_config "${root}/conf/train_wav2lip.yaml" \
+    --portrait_config "${root}/conf/train_makeittalk_MODEL.yaml" \
     "$@"

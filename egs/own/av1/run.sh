@@ -14,4 +14,5 @@ exec "${root}/run.sh" \
     --tts_config "${root}/egs/grid/av1/conf/train_jets_cpu.yaml" \
     --syncnet_config "${root}/egs/grid/av1/conf/train_syncnet_cpu.yaml" \
     --wav2lip_config "${root}/egs/grid/av1/conf/train_wav2lip_cpu.yaml" \
+    --portrait_config "${root}/egs/grid/av1/conf/train_makeittalk_MODEL_cpu.yaml" \
     "$@"

@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Sourced by run.sh: stages 11 to 15 of the portrait (MakeItTalk). Functions read run.sh's options and what
+# stages.sh has named.
+# shellcheck disable=SC2034,SC2154  # variables are set here for run.sh, and by it for here
+
+portrait_models="autovc content speaker translation"
+
+# name_portrait_folders: configuration and experiment of every branch; one that was given and lies outside expdir (or is a
+# published checkpoint) is used and never trained.
+name_portrait_folders() {
+    local model exp config trains
+    portrait_networks=()
+    for model in ${portrait_models}; do
+        exp=${model}_exp config=${model}_config trains=trains_${model}
+        printf -v "${trains}" true
+        [ -n "${!config}" ] || printf -v "${config}" %s "${portrait_config/MODEL/${model}}"
+        if [ -n "${!exp}" ] && is_outside "${!exp}"; then
+            [ -e "${!exp}" ] || die "no ${!exp}; give --${exp} the experiment folder of a finished recipe, or a checkpoint"
+            printf -v "${trains}" false
+        fi
+        [ -n "${!exp}" ] || printf -v "${exp}" %s "${expdir}/makeittalk_${model}_$(basename "${!config}" .yaml)"
+        portrait_networks+=("--${exp}" "${!exp}")
+    done
+    portrait_dump=${dumpdir}/makeittalk
+    portrait_dir=${expdir}/${translation_exp##*/}/decode_${decode_tag}
+    portrait_say_dir=${expdir}/${translation_exp##*/}/say
+    portrait_score_dir=${portrait_dir}/scores
+}
+
+# trains_branch MODEL: whether this recipe trains it.
+trains_branch() {
+    local trains=trains_$1
+    has_portrait && "${!trains}"
+}
+
+# trains_portrait: whether any branch behind the features is trained here.
+trains_portrait() { trains_branch content || trains_branch speaker || trains_branch translation; }
+
+# has_portrait: whether portraits are decoded; a film of mouths only has none.
+has_portrait() { "${has_video}" && "${portrait}" && [ "${face_input}" = video ]; }
+
+# train_branch MODEL OPTION...: the training of one branch; the options say what it reads.
+train_branch() {
+    local model=$1 exp=${1}_exp config=${1}_config init=init_${1} args=${1}_train_args from=()
+    shift
+    [ "${model}" = autovc ] || set -- --train_dir "${portrait_dump}/tr_no_dev" --valid_dir "${portrait_dump}/dev" "$@"
+    [ -z "${!init}" ] || from=(--init "${!init}")
+    # shellcheck disable=SC2086  # more options are several words
+    train_job "$((ngpu > 1 ? ngpu : 1))" "${!exp}/log/train.log" \
+        "${python}" -m "silvertalk.bin.makeittalk_${model}_train" --config "${!config}" --exp_dir "${!exp}" \
+        --trainer.ngpu "${ngpu}" --trainer.num_nodes "${num_nodes}" "$@" "${from[@]}" ${!args}
+}
+
+# portrait_features: stage 11, dump/face -> dump/makeittalk. Training data come first: their statistics serve all.
+portrait_features() {
+    local set options=(--portrait_size "${portrait_size}" --autovc "${autovc_exp}")
+    [ -z "${portrait_statistics}" ] || options+=(--statistics "${portrait_statistics}")
+    [ -z "${awing_weights}" ] || options+=(--awing_weights "${awing_weights}")
+    for set in ${sets}; do
+        need "${dumpdir}/face/${set}/utt2spk" 4
+        run_sharded makeittalk_dump "${dumpdir}/face/${set}" "${portrait_dump}/${set}" "${options[@]}"
+    done
+}

@@ -1,0 +1,1 @@
+"""MakeItTalk: a photo and a voice become a moving portrait."""

@@ -1,0 +1,206 @@
+"""Training samples of the content branch, the speaker-aware branch and the image translation.
+
+A sample is a pure function of (seed, index), so a resumed training sees what
+an uninterrupted one would have seen, whatever the number of loader processes.
+"""
+
+from collections import Counter
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from silvertalk.makeittalk.clips import PortraitClip
+from silvertalk.makeittalk.drawing import draw_landmarks
+from silvertalk.makeittalk.networks import MAX_LENGTH, WINDOW
+from silvertalk.makeittalk.statistics import Statistics
+from silvertalk.media import read_window
+
+MIN_WINDOWS = 10  # a shorter piece of sound is not animated either
+MIN_FRAMES = MIN_WINDOWS + WINDOW
+PARTS = (slice(48, 68), slice(36, 42), slice(42, 48))  # mouth, eyes
+PART_MARGIN = 0.35  # of a part's own size, added on each side: lips and lids have a width, and move
+
+
+class _ClipDataset(Dataset):
+    """Random pieces of clips.
+
+    Args:
+        clips: What to draw from.
+        seed: Samples depend on it and on their index alone.
+        speaker_balance: 0: every clip is drawn equally often; 1: every speaker; between: a speaker counts by the
+            number of clips to the power of 1 less this.
+    """
+
+    def __init__(self, clips: list[PortraitClip], seed: int, speaker_balance: float = 0.0):
+        self.clips, self.seed = clips, seed
+        count = Counter(clip.spk for clip in clips)
+        self._ends = np.cumsum([count[clip.spk] ** -speaker_balance for clip in clips])
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def _draw(self, index: int) -> tuple[np.random.Generator, PortraitClip]:
+        """Draw a clip, and give what else is to be drawn with."""
+        rng = np.random.default_rng((self.seed, index))
+        return rng, self.clips[np.searchsorted(self._ends, rng.random() * self._ends[-1], side="right")]
+
+
+class LandmarkDataset(_ClipDataset):
+    """Pieces of up to ``num_windows`` successive windows of one clip.
+
+    The published training begins in a clip's first fifth and goes on to its
+    end; here a piece begins anywhere.
+
+    Args:
+        clips: Each of at least ``MIN_FRAMES`` frames.
+        seed: See above.
+        statistics: What sound is normalised by.
+        target: Archive of the landmarks to predict: ``registered`` (content branch) or ``landmarks`` (speaker-aware).
+        num_windows: At most 512, which is as far as the transformer of the speaker-aware branch sees.
+        noise: Standard deviation of what is added to the normalised sound. Few clips are else learnt by heart.
+        speaker_balance: See above.
+
+    Items, N being the number of windows:
+        au: float32 (N + 17, 80), normalised sound; window n is rows n to n + 17.
+        landmarks: float32 (N, 204), at the first frame of each window.
+        face: float32 (204,), the clip's face at rest.
+        pose: float32 (N, 7).
+        embedding: float32 (256,).
+    """
+
+    def __init__(
+        self,
+        clips: list[PortraitClip],
+        seed: int,
+        statistics: Statistics,
+        target: str,
+        num_windows: int = MAX_LENGTH,
+        noise: float = 0.0,
+        speaker_balance: float = 0.0,
+    ):
+        super().__init__(clips, seed, speaker_balance)
+        self.statistics, self.target, self.num_windows, self.noise = statistics, target, num_windows, noise
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        rng, clip = self._draw(index)
+        count = min(self.num_windows, clip.num_frames - WINDOW)
+        item = self.piece(clip, int(rng.integers(clip.num_frames - WINDOW - count + 1)), count)
+        if self.noise:
+            item["au"] += self.noise * torch.from_numpy(rng.standard_normal(item["au"].shape, np.float32))
+        return item
+
+    def piece(self, clip: PortraitClip, first: int, count: int) -> dict[str, torch.Tensor]:
+        """Read windows [first, first + count) of a clip."""
+        sound = clip.rows("content", first, count + WINDOW - 1)
+        item = {
+            "au": (sound - self.statistics.au_mean) / self.statistics.au_std,
+            "landmarks": clip.rows(self.target, first, count),
+            "face": clip.face_at_rest(),
+            "pose": clip.rows("pose", first, count),
+            "embedding": clip.rows("embedding", 0, 1)[0],
+        }
+        return {name: torch.from_numpy(np.array(values, np.float32)) for name, values in item.items()}
+
+
+def cut_windows(au: torch.Tensor) -> torch.Tensor:
+    """Cut sound (N + 17, 80) into windows (N, 18, 80) that begin at every frame."""
+    return au.unfold(0, WINDOW, 1).transpose(1, 2)
+
+
+class TranslationDataset(_ClipDataset):
+    """Pairs of pictures of one clip: what is to be drawn, by whose landmarks, and what the person looks like.
+
+    Args:
+        clips: Each of at least two pictures.
+        seed: See above.
+        img_size: Side of the pictures (pixels).
+        augment: Mirror, move, and change light and colours of both pictures alike.
+        speaker_balance: See above.
+
+    Items:
+        drawing: uint8 (S, S, 3), the target's landmarks.
+        reference: uint8 (S, S, 3), BGR, another picture of the clip.
+        target: uint8 (S, S, 3), BGR.
+        parts: float32 (3, 4), x1 y1 x2 y2 around mouth and eyes of the target (pixels).
+    """
+
+    REACH, ZOOM = 0.04, 0.06  # largest shift (share of the side) and change of size
+    LIGHT, COLOUR = 0.15, 0.05  # largest change of contrast, and of one channel against the others
+
+    def __init__(
+        self,
+        clips: list[PortraitClip],
+        seed: int,
+        img_size: int,
+        augment: bool = False,
+        speaker_balance: float = 0.0,
+    ):
+        super().__init__(clips, seed, speaker_balance)
+        self.img_size, self.augment = img_size, augment
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        rng, clip = self._draw(index)
+        numbers = rng.choice(clip.num_pictures, 2, replace=False)
+        return self.sample(clip, *(int(number) for number in numbers), rng if self.augment else None)
+
+    def sample(
+        self, clip: PortraitClip, reference: int, target: int, rng: np.random.Generator | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Read a pair of pictures by their numbers, changed at random where there is an ``rng``."""
+        pictures = [read_window(clip.video, number, 1)[0] for number in (reference, target)]
+        points = clip.rows("picture_landmarks", target, 1).reshape(68, 3)[:, :2]
+        scale = self.img_size / len(pictures[0])
+        move = np.array([[scale, 0, 0], [0, scale, 0]])  # of pixels, as a matrix for OpenCV
+        if rng is not None:
+            move = self._moved(rng, scale)
+            pictures = self._coloured(rng, pictures)
+        if rng is not None or scale != 1:
+            pictures = [self._warped(picture, move, scale) for picture in pictures]
+        points = points @ move[:, :2].T + move[:, 2]
+        views = [draw_landmarks(points, self.img_size).astype(np.uint8), *pictures]
+        boxes = part_boxes(points)
+        if rng is not None and rng.random() < 0.5:  # left and right have the same colours in the drawing, too
+            views = [cv2.flip(view, 1) for view in views]
+            boxes[:, [0, 2]] = self.img_size - boxes[:, [2, 0]]
+        names = ("drawing", "reference", "target")
+        item = {name: torch.from_numpy(view) for name, view in zip(names, views, strict=True)}
+        return item | {"parts": torch.from_numpy(boxes)}
+
+    def _moved(self, rng: np.random.Generator, scale: float) -> np.ndarray:
+        """A random shift and change of size around the middle, as a matrix (2, 3) for OpenCV."""
+        zoom, shift = 1 + rng.uniform(-self.ZOOM, self.ZOOM), rng.uniform(-self.REACH, self.REACH, 2)
+        offset = self.img_size * ((1 - zoom) / 2 + shift)
+        return np.array([[scale * zoom, 0, offset[0]], [0, scale * zoom, offset[1]]])
+
+    def _coloured(self, rng: np.random.Generator, pictures: list[np.ndarray]) -> list[np.ndarray]:
+        """The same change of light and colours for all pictures."""
+        gain = (1 + rng.uniform(-self.LIGHT, self.LIGHT)) * (1 + rng.uniform(-self.COLOUR, self.COLOUR, 3))
+        table = np.clip(np.arange(256)[:, None] * gain, 0, 255).astype(np.uint8)[None]
+        return [cv2.LUT(picture, table) for picture in pictures]
+
+    def _warped(self, picture: np.ndarray, move: np.ndarray, scale: float) -> np.ndarray:
+        """Move a picture; beyond its border its last row goes on."""
+        size = (self.img_size, self.img_size)
+        if scale < 1:  # OpenCV's warping does not average
+            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+            move = move * [1 / scale, 1 / scale, 1]
+        return cv2.warpAffine(picture, move, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def part_boxes(points: np.ndarray) -> np.ndarray:
+    """Boxes around mouth and eyes.
+
+    Args:
+        points: (68, 2), pixels.
+
+    Returns:
+        float32 (3, 4), x1 y1 x2 y2, pixels.
+    """
+    boxes = []
+    for part in PARTS:
+        low, high = points[part].min(axis=0), points[part].max(axis=0)
+        margin = PART_MARGIN * (high - low).max()
+        boxes.append([*(low - margin), *(high + margin)])
+    return np.array(boxes, np.float32)
