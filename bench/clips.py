@@ -21,7 +21,7 @@ from silvertalk.media.picture import even_box
 from silvertalk.wav2lip.lipsync import LipSync
 from silvertalk.wav2lip.options import RenderOptions
 from silvertalk.wav2lip.render import Rendering
-from silvertalk.wav2lip.sound import Sound
+from silvertalk.media.sound import Sound
 
 RATE = 16000
 COLUMNS = 6  # faces of a sheet

@@ -154,7 +154,7 @@ def measure_first_fragment(folder: Path, arguments) -> dict:
     """Seconds from the call to the first fragment of a stream, avatar and model ready."""
     from silvertalk.face.source import make_avatar
     from silvertalk.wav2lip.lipsync import LipSync
-    from silvertalk.wav2lip.sound import Sound
+    from silvertalk.media.sound import Sound
 
     os.environ["SILVERTALK_CACHE"] = str(folder / "cache")
     face, audio = folder / "avatar.mp4", folder / "avatar.wav"

@@ -11,8 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from silvertalk.face.depth import GENERIC_FACE
-from silvertalk.makeittalk.puppet import make_puppet
+from silvertalk.makeittalk.puppet import make_puppet, mean_depth
 
 SIZE, FINE = 512, 4  # pixels; drawn so many times larger, for smooth edges
 # Colours, BGR.
@@ -59,8 +58,10 @@ class Canvas:
             mask = cv2.GaussianBlur(mask, (0, 0), blur * FINE)
         else:
             self.drawn |= mask
-        share = (mask * (opacity / 255))[..., None]
-        self.colours = np.rint(self.colours * (1 - share) + np.array(colour) * share).astype(np.uint8)
+        x, y, width, height = cv2.boundingRect(mask)
+        box = np.s_[y : y + height, x : x + width]
+        share = (mask[box] * np.float32(opacity / 255))[..., None]
+        self.colours[box] = np.rint(self.colours[box] * (1 - share) + np.float32(colour) * share)
 
     def line(self, points: np.ndarray, colour, width: float) -> None:
         """Draw a line through points (N, 2), thinner at its ends."""
@@ -176,7 +177,7 @@ def draw() -> tuple[np.ndarray, np.ndarray]:
 def main(folder: str) -> None:
     """Write the puppet to a folder named like it."""
     picture, points = draw()
-    make_puppet(Path(folder).name, picture, points, GENERIC_FACE[:, 2]).save(folder)
+    make_puppet(Path(folder).name, picture, points, mean_depth()).save(folder)
 
 
 if __name__ == "__main__":

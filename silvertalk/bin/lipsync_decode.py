@@ -1,8 +1,10 @@
 """Stage 15: talking-face videos of a set."""
 
+from silvertalk.face.dump import FPS
+from silvertalk.pipeline.decode import decode_set
 from silvertalk.utils.cli import make_parser, run
-from silvertalk.wav2lip.decode import decode_set
 from silvertalk.wav2lip.lipsync import LipSync
+from silvertalk.wav2lip.options import RenderOptions
 
 
 def lipsync_decode(
@@ -28,7 +30,7 @@ def lipsync_decode(
         num_jobs: Number of jobs.
     """
     lipsync = LipSync.from_exp(wav2lip_exp, backend=face_backend, device=device)
-    decode_set(lipsync, face_dir, wav_scp, out_dir, job, num_jobs)
+    decode_set(lipsync, RenderOptions(fps=FPS), face_dir, wav_scp, out_dir, job, num_jobs)
 
 
 def get_parser():

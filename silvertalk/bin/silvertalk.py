@@ -104,7 +104,7 @@ def lipsync(
         preview: Number of one frame to render, as a picture.
         **options: Models, and how to render.
     """
-    from silvertalk.wav2lip.sound import Sound
+    from silvertalk.media.sound import Sound
 
     chosen = CommandOptions(**options)
     render = chosen.rendering()

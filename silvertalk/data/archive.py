@@ -10,13 +10,13 @@ import numpy as np
 MATRIX_HEADER, FLOAT_MATRIX = struct.Struct("<5sbibi"), b"\0BFM "
 
 
-def read_rows(place: str, first: int, last: int) -> np.ndarray:
+def read_rows(place: str, first: int, last: int | None) -> np.ndarray:
     """Read rows [first, last) of a float matrix in an archive, and no others; those it has of them.
 
     Args:
         place: "file:offset", from a ``.scp`` file.
         first: 0 or more.
-        last: As long as you like.
+        last: As large as you like; None: to the end.
 
     Returns:
         float32 (at most last - first, D), to be read only.
@@ -31,7 +31,7 @@ def read_rows(place: str, first: int, last: int) -> np.ndarray:
         magic, _, rows, _, columns = MATRIX_HEADER.unpack(header) if len(header) == MATRIX_HEADER.size else (b"",) * 5
         if magic != FLOAT_MATRIX:  # of doubles, or compressed, as others write them
             return np.asarray(kaldiio.load_mat(place), np.float32)[first:last]
-        first, last = min(first, rows), min(last, rows)
+        first, last = min(first, rows), rows if last is None else min(last, rows)
         ark.seek(4 * first * columns, os.SEEK_CUR)
         values = ark.read(4 * (last - first) * columns)
     if len(values) < 4 * (last - first) * columns:

@@ -6,7 +6,6 @@ spectrograms a window's own are read, when it is asked for.
 
 import functools
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,7 +88,7 @@ class FaceClip:
 
     def num_mels(self) -> int:
         """Count the rows of the spectrogram."""
-        return len(read_rows(self.mel, 0, sys.maxsize) if isinstance(self.mel, str) else self.mel)
+        return len(read_rows(self.mel, 0, None) if isinstance(self.mel, str) else self.mel)
 
     def mel_window(self, first: int, count: int) -> np.ndarray:
         """Cut mel columns, silence beyond the ends: float32 (1, 80, count)."""

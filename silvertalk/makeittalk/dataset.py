@@ -19,11 +19,14 @@ from silvertalk.media import read_window
 
 MIN_WINDOWS = 10  # a shorter piece of sound is not animated either
 MIN_FRAMES = MIN_WINDOWS + WINDOW
-PARTS = (slice(48, 68), slice(36, 42), slice(42, 48))  # mouth, eyes
+PARTS = {  # mouth and eyes, by the number of points
+    68: (slice(48, 68), slice(36, 42), slice(42, 48)),
+    74: (slice(52, 74), slice(36, 44), slice(44, 52)),
+}
 PART_MARGIN = 0.35  # of a part's own size, added on each side: lips and lids have a width, and move
 
 
-class _ClipDataset(Dataset):
+class ClipDataset(Dataset):
     """Random pieces of clips.
 
     Args:
@@ -47,7 +50,7 @@ class _ClipDataset(Dataset):
         return rng, self.clips[np.searchsorted(self._ends, rng.random() * self._ends[-1], side="right")]
 
 
-class LandmarkDataset(_ClipDataset):
+class LandmarkDataset(ClipDataset):
     """Pieces of up to ``num_windows`` successive windows of one clip.
 
     The published training begins in a clip's first fifth and goes on to its
@@ -59,15 +62,11 @@ class LandmarkDataset(_ClipDataset):
         statistics: What sound is normalised by.
         target: Archive of the landmarks to predict: ``registered`` (content branch) or ``landmarks`` (speaker-aware).
         num_windows: At most 512, which is as far as the transformer of the speaker-aware branch sees.
+        step: Frames between the windows that are kept.
         noise: Standard deviation of what is added to the normalised sound. Few clips are else learnt by heart.
         speaker_balance: See above.
 
-    Items, N being the number of windows:
-        au: float32 (N + 17, 80), normalised sound; window n is rows n to n + 17.
-        landmarks: float32 (N, 204), at the first frame of each window.
-        face: float32 (204,), the clip's face at rest.
-        pose: float32 (N, 7).
-        embedding: float32 (256,).
+    Items, N being the number of windows: see ``read_piece``.
     """
 
     def __init__(
@@ -77,39 +76,76 @@ class LandmarkDataset(_ClipDataset):
         statistics: Statistics,
         target: str,
         num_windows: int = MAX_LENGTH,
+        step: int = 1,
         noise: float = 0.0,
         speaker_balance: float = 0.0,
     ):
         super().__init__(clips, seed, speaker_balance)
-        self.statistics, self.target, self.num_windows, self.noise = statistics, target, num_windows, noise
+        self.statistics, self.target = statistics, target
+        self.num_windows, self.step, self.noise = num_windows, step, noise
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         rng, clip = self._draw(index)
         count = min(self.num_windows, clip.num_frames - WINDOW)
-        item = self.piece(clip, int(rng.integers(clip.num_frames - WINDOW - count + 1)), count)
+        first = int(rng.integers(clip.num_frames - WINDOW - count + 1))
+        piece = read_piece(clip, first, count, self.statistics, self.target, self.step)
         if self.noise:
-            item["au"] += self.noise * torch.from_numpy(rng.standard_normal(item["au"].shape, np.float32))
-        return item
-
-    def piece(self, clip: PortraitClip, first: int, count: int) -> dict[str, torch.Tensor]:
-        """Read windows [first, first + count) of a clip."""
-        sound = clip.rows("content", first, count + WINDOW - 1)
-        item = {
-            "au": (sound - self.statistics.au_mean) / self.statistics.au_std,
-            "landmarks": clip.rows(self.target, first, count),
-            "face": clip.face_at_rest(),
-            "pose": clip.rows("pose", first, count),
-            "embedding": clip.rows("embedding", 0, 1)[0],
-        }
-        return {name: torch.from_numpy(np.array(values, np.float32)) for name, values in item.items()}
+            piece["au"] += self.noise * torch.from_numpy(rng.standard_normal(piece["au"].shape, np.float32))
+        return piece
 
 
-def cut_windows(au: torch.Tensor) -> torch.Tensor:
-    """Cut sound (N + 17, 80) into windows (N, 18, 80) that begin at every frame."""
-    return au.unfold(0, WINDOW, 1).transpose(1, 2)
+class HeldOutClips(Dataset):
+    """Whole clips (their first 8 seconds), each also with another clip's sound; a clip that is alone, with its own
+    of another time.
+
+    Args:
+        clips, statistics, target: As for ``LandmarkDataset``.
+
+    Items: see ``read_piece``, and
+        control: float32 (N', 18, 80), windows of a sound that has nothing to do with the landmarks; N' is at most N.
+    """
+
+    def __init__(self, clips: list[PortraitClip], statistics: Statistics, target: str):
+        self.clips, self.statistics, self.target = clips, statistics, target
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        index %= len(self.clips)
+        clip, other = self.clips[index], self.clips[(index + 1) % len(self.clips)]
+        count = min(MAX_LENGTH, clip.num_frames - WINDOW)
+        piece = read_piece(clip, 0, count, self.statistics, self.target)
+        if other is clip:
+            return piece | {"control": piece["au"].roll(count // 2, 0)}
+        count = min(count, other.num_frames - WINDOW)
+        return piece | {"control": read_piece(other, 0, count, self.statistics, self.target)["au"]}
 
 
-class TranslationDataset(_ClipDataset):
+def read_piece(
+    clip: PortraitClip, first: int, count: int, statistics: Statistics, target: str, step: int = 1
+) -> dict[str, torch.Tensor]:
+    """Read every ``step``-th of the windows [first, first + count) of a clip, N in all.
+
+    Returns:
+        au: float32 (N, 18, 80), windows of normalised sound.
+        landmarks: float32 (N, 204), at the first frame of each window.
+        face: float32 (204,), the clip's face at rest.
+        pose: float32 (N, 7).
+        embedding: float32 (256,).
+    """
+    sound = np.array(statistics.normalise(clip.rows("content", first, count + WINDOW - 1)))
+    piece = {
+        "landmarks": clip.rows(target, first, count)[::step],
+        "face": clip.face_at_rest(),
+        "pose": clip.rows("pose", first, count)[::step],
+        "embedding": clip.rows("embedding", 0, 1)[0],
+    }
+    windows = torch.from_numpy(sound).unfold(0, WINDOW, 1).transpose(1, 2)[::step].contiguous()
+    return {"au": windows, **{name: torch.from_numpy(np.array(values)) for name, values in piece.items()}}
+
+
+class TranslationDataset(ClipDataset):
     """Pairs of pictures of one clip: what is to be drawn, by whose landmarks, and what the person looks like.
 
     Args:
@@ -150,7 +186,7 @@ class TranslationDataset(_ClipDataset):
     ) -> dict[str, torch.Tensor]:
         """Read a pair of pictures by their numbers, changed at random where there is an ``rng``."""
         pictures = [read_window(clip.video, number, 1)[0] for number in (reference, target)]
-        points = clip.rows("picture_landmarks", target, 1).reshape(68, 3)[:, :2]
+        points = clip.rows("picture_landmarks", target, 1).reshape(clip.num_points, -1)[:, :2]
         scale = self.img_size / len(pictures[0])
         move = np.array([[scale, 0, 0], [0, scale, 0]])  # of pixels, as a matrix for OpenCV
         if rng is not None:
@@ -193,13 +229,13 @@ def part_boxes(points: np.ndarray) -> np.ndarray:
     """Boxes around mouth and eyes.
 
     Args:
-        points: (68, 2), pixels.
+        points: (68, 2) or (74, 2), pixels.
 
     Returns:
         float32 (3, 4), x1 y1 x2 y2, pixels.
     """
     boxes = []
-    for part in PARTS:
+    for part in PARTS[len(points)]:
         low, high = points[part].min(axis=0), points[part].max(axis=0)
         margin = PART_MARGIN * (high - low).max()
         boxes.append([*(low - margin), *(high + margin)])

@@ -14,7 +14,6 @@ from scipy.spatial.transform import Rotation
 
 ANCHORS = [27, 28, 29, 30, 33, 36, 39, 42, 45]  # bridge and base of the nose, eye corners: what hardly moves
 MOUTH = slice(48, 68)
-EYES = slice(36, 48)
 INNER_LIPS = slice(60, 68)
 
 _OUTER_LIPS = [49, 50, 51, 52, 53], [59, 58, 57, 56, 55]  # upper, lower
@@ -138,12 +137,19 @@ def close_mouth(points: np.ndarray, amount: float = 0.7) -> np.ndarray:
     return closed
 
 
-def lip_area(points: np.ndarray) -> np.ndarray:
-    """Signed area (...,) of the opening between the inner lips of (..., 68, 2 or 3); negative: they have crossed."""
+def lip_area(points: np.ndarray, signed: bool = True) -> np.ndarray:
+    """Area (...,) of the opening between the inner lips of (..., 68, 2 or 3).
+
+    Args:
+        points: The landmarks.
+        signed: An area below 0 means that the lips have crossed. Else the areas of the triangles that point 60
+            spans with the others are added without their signs.
+    """
     ring = np.asarray(points)[..., INNER_LIPS, :2]
     spokes = ring[..., 1:, :] - ring[..., :1, :]
     a, b = spokes[..., :-1, :], spokes[..., 1:, :]
-    return (a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]).sum(-1) / 2
+    triangles = (a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]) / 2
+    return (triangles if signed else np.abs(triangles)).sum(-1)
 
 
 def calibrate(displacement: np.ndarray) -> np.ndarray:
@@ -177,14 +183,15 @@ def fix_inverse_lips(points: np.ndarray) -> np.ndarray:
     """Close the mouth where the lips have crossed, and let the outer lips follow.
 
     Args:
-        points: (N, 68, 3) of one piece. The outer lips keep their distance of the frame before.
+        points: (N, 68, 3) of one piece. The outer lips keep their height above the inner ones of the frame
+            before; those of the first frame stay.
     """
     fixed = np.array(points)
+    upper, lower = _INNER_LIPS
     for k in np.flatnonzero(lip_area(fixed) < 0):
-        frame, before = fixed[k], fixed[max(k - 1, 0)].copy()
-        upper, lower = _INNER_LIPS
+        frame = fixed[k]
         frame[upper] = frame[lower] = (frame[upper] + frame[lower]) / 2
-        y, old = frame[:, 1], before[:, 1]
+        y, old = frame[:, 1], fixed[max(k - 1, 0), :, 1]
         y[55:59] = y[64:68] + old[55:59] - old[64:68]
         y[59] = y[60] + old[59] - old[60]
         y[49:54] = y[60:65] + old[49:54] - old[60:65]
@@ -229,7 +236,7 @@ def blink(points: np.ndarray, seed: int = 0) -> np.ndarray:
     for centre in blink_times(seed):
         if centre + FRAMES_TO_OPEN + 1 >= len(points):
             return blinking
-        blink_once(blinking, centre)
+        blink_once(blinking[centre - FRAMES_TO_BLINK : centre + FRAMES_TO_OPEN + 1])
 
 
 def relax_lids(points: np.ndarray) -> np.ndarray:
@@ -248,20 +255,20 @@ def blink_times(seed: int):
         centre += 60 + random.randint(30, 90)
 
 
-def blink_once(points: np.ndarray, centre: int) -> None:
-    """Close the eyes of (T, 68, 3) at a frame, in place; frames from 10 before to 15 after it are looked at."""
-    eyes = points[:, EYES]
-    upper, lower = points[centre, _LIDS[0]], points[centre, _LIDS[1]]
-    points[centre, _LIDS[0]] = points[centre, _LIDS[1]] = 0.25 * upper + 0.75 * lower
-    closed = eyes[centre]
+def blink_once(points: np.ndarray) -> None:
+    """Close and open the eyes of (26, 68, 3) in place: closed at the eleventh frame, the first and last stay."""
+    upper, lower = _LIDS
+    lids, centre = points[:, upper + lower], FRAMES_TO_BLINK
+    closed = 0.25 * points[centre, upper] + 0.75 * points[centre, lower]
+    lids[centre] = np.concatenate([closed, closed])
     for k in range(1, FRAMES_TO_BLINK):
-        share = k / FRAMES_TO_BLINK
-        eyes[centre - k] = share * eyes[centre - FRAMES_TO_BLINK] + (1 - share) * closed
+        lids[k] = ((FRAMES_TO_BLINK - k) * lids[0] + k * lids[centre]) / FRAMES_TO_BLINK
     for k in range(1, FRAMES_TO_OPEN):
         share = (FRAMES_TO_OPEN - 1 - k) / FRAMES_TO_OPEN  # published: one frame early
-        eyes[centre + k] = share * closed + (1 - share) * eyes[centre + FRAMES_TO_OPEN]
+        lids[centre + k] = share * lids[centre] + (1 - share) * lids[-1]
+    points[:, upper + lower] = lids
 
 
 def most_closed(points: np.ndarray) -> int:
     """Find the frame of (T, 68, 2 or 3) with the smallest opening between the inner lips."""
-    return int(np.abs(lip_area(points)).argmin())
+    return int(lip_area(points, signed=False).argmin())

@@ -20,6 +20,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from silvertalk.face.depth import mean_face
+from silvertalk.face.select import largest
+from silvertalk.makeittalk.geometry import denormalise, normalise_face
 from silvertalk.utils import atomic_path
 
 LANDMARKS, OUTER_LIP, NUM_BORDER = 68, slice(48, 60), 12
@@ -78,7 +81,7 @@ class Puppet:
 
     def to_pixels(self, face: np.ndarray) -> np.ndarray:
         """Turn normalised landmarks (..., 68, 3) into pixels of the drawing (..., 68, 2)."""
-        return -face[..., :2] / self.scale - self.shift
+        return denormalise(face, self.shift, self.scale)[..., :2]
 
     def save(self, folder: str | os.PathLike) -> None:
         """Write the picture and its tables."""
@@ -147,11 +150,43 @@ def make_puppet(
     """
     points = np.asarray(points, np.float64)[:, :2]
     check_points(points, picture)
-    scale = 1.6 / (points[0, 0] - points[16, 0])
-    shift = -(points[0] + points[16]) / 2
-    norm = np.column_stack([-(points + shift) * scale, depth])
+    norm, shift, scale = normalise_face(points, depth, z_scale=1)
     triangles = triangulate(points, *picture.shape[:2], inner_lip)
     return Puppet(name, picture, points, norm, close_mouth(norm), float(scale), shift, triangles)
+
+
+def find_landmarks(picture: np.ndarray, backend) -> np.ndarray | None:
+    """Detect the landmarks of the largest face in a drawing.
+
+    Args:
+        picture: uint8 BGRA (H, W, 4).
+        backend: See ``silvertalk.face.make_backend``.
+
+    Returns:
+        (68, 2) in pixels; None where no face is found.
+    """
+    share = picture[..., 3:] / np.float32(255)
+    view = backend.view(np.rint(picture[..., 2::-1] * share + 255 * (1 - share)).astype(np.uint8))
+    boxes = backend.detect(view)
+    chosen = largest(boxes)
+    if chosen is None:
+        return None
+    height, width = picture.shape[:2]
+    return np.clip(backend.landmarks(view, boxes[chosen])[:, :2], 0, (width - 1, height - 1))
+
+
+def mean_landmarks(height: int, width: int) -> np.ndarray:
+    """Landmarks to start placing from: a mean face in the middle of a picture, (68, 2) pixels."""
+    face = mean_face()[:, :2]
+    low, high = face.min(axis=0), face.max(axis=0)
+    scale = 0.5 * min(width / (high - low)[0], height / (high - low)[1])
+    return (face - (low + high) / 2) * scale + ((width - 1) / 2, (height - 1) / 2)
+
+
+def mean_depth() -> np.ndarray:
+    """z (68,) of the mean face, for a face 1.6 wide."""
+    face = mean_face()
+    return face[:, 2] * (1.6 / (face[16, 0] - face[0, 0]))
 
 
 def check_points(points: np.ndarray, picture: np.ndarray) -> None:
@@ -269,7 +304,7 @@ def find_picture(path: str | os.PathLike) -> Path:
         if len(names) > 1:
             raise ValueError(f"{path}: holds the puppets {', '.join(names)}; name the picture of one")
         if not names:
-            raise FileNotFoundError(f"{path}: holds no puppet (NAME_delauney_tri.txt); make one with silvertalk puppet")
+            raise FileNotFoundError(f"{path}: holds no puppet (NAME_delauney_tri.txt); see silvertalk puppet make")
         path = path / names[0]
     candidates = [path] if path.suffix.lower() in PICTURES else [Path(f"{path}{suffix}") for suffix in PICTURES]
     for candidate in candidates:
@@ -305,7 +340,9 @@ def read_points(path: str | os.PathLike) -> np.ndarray:
 def _read_table(path: Path, shape: tuple[int | None, int | None]) -> np.ndarray:
     """Read a table of numbers with so many lines and columns; None for any number."""
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: is missing; a puppet is a picture and five tables, silvertalk puppet makes it")
+        raise FileNotFoundError(
+            f"{path}: is missing; a puppet is a picture and five tables, silvertalk puppet makes it"
+        )
     rows = []
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
         words = line.split("#")[0].replace(",", " ").split()

@@ -37,16 +37,27 @@ def _hz_to_mel(hz: float) -> float:
 
 
 @functools.cache
-def _mel_basis() -> np.ndarray:
-    """Slaney mel filters, float32 (80, 401): triangles of equal area.
+def mel_filters(n_fft: int, n_mels: int, fmin: float, fmax: float) -> np.ndarray:
+    """Slaney mel filters for sound at 16 kHz, float32 (n_mels, n_fft // 2 + 1): triangles of equal area.
 
     librosa's are the same; importing it costs every process two seconds and 200 MB.
+
+    Args:
+        n_fft: Samples of a window.
+        n_mels: Bands.
+        fmin: Where the lowest begins (Hz).
+        fmax: Where the highest ends (Hz).
     """
-    edges = _mel_to_hz(np.linspace(_hz_to_mel(FMIN), _hz_to_mel(FMAX), N_MELS + 2))
+    edges = _mel_to_hz(np.linspace(_hz_to_mel(fmin), _hz_to_mel(fmax), n_mels + 2))
     low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    bins = np.fft.rfftfreq(N_FFT, 1 / SAMPLING_RATE)
+    bins = np.fft.rfftfreq(n_fft, 1 / SAMPLING_RATE)
     triangles = np.minimum((bins - low) / (middle - low), (high - bins) / (high - middle))
     return (np.maximum(triangles, 0) * 2 / (high - low)).astype(np.float32)
+
+
+def _mel_basis() -> np.ndarray:
+    """Wav2Lip's filters, float32 (80, 401)."""
+    return mel_filters(N_FFT, N_MELS, FMIN, FMAX)
 
 
 @functools.cache
@@ -92,7 +103,12 @@ def _columns(wav: np.ndarray, first: int, last: int) -> np.ndarray:
 def _emphasised(wav: np.ndarray, first: int, last: int) -> np.ndarray:
     """Samples [first, last) of a pre-emphasised sound (T,), reflected at its two ends: float32 (last - first,)."""
     # Reflection, as in librosa 0.7, with which the published weights were trained; later versions pad zeros.
-    places = np.abs(np.arange(first, last))
-    places = np.where(places < len(wav), places, 2 * (len(wav) - 1) - places)
+    places = reflected(first, last, len(wav))
     before = np.where(places > 0, wav[places - 1], np.float32(0))
     return wav[places] - np.float32(PREEMPHASIS) * before
+
+
+def reflected(first: int, last: int, length: int) -> np.ndarray:
+    """Places of samples [first, last) of a sound (T,) that is reflected at its two ends, by less than T each."""
+    places = np.abs(np.arange(first, last))
+    return np.where(places < length, places, 2 * (length - 1) - places)

@@ -30,7 +30,7 @@ def make_parser(function: Callable, **kwargs) -> ArgumentParser:
         hint = getattr(action, "_typehint", None)
         if hint is bool:  # --stream alone means --stream true
             action.nargs, action.const = "?", True
-        elif list[str] in get_args(hint):  # --speakers A B
+        elif list[str] in (hint, *get_args(hint)):  # --speakers A B
             action.nargs, action._typehint = "+", str
     return parser
 

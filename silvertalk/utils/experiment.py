@@ -9,6 +9,16 @@ import yaml
 
 from silvertalk.utils.files import write_text
 
+# Beginning of an experiment's name: the stage that makes it.
+TRAINED_BY = {
+    "tts_": 7,
+    "wav2lip_": 10,
+    "makeittalk_autovc_": 11,
+    "makeittalk_content_": 12,
+    "makeittalk_speaker_": 13,
+    "makeittalk_translation_": 14,
+}
+
 
 def save_config(exp_dir: str | os.PathLike, config: Mapping) -> None:
     """Write the resolved configuration beside the checkpoints."""
@@ -38,6 +48,25 @@ def find_weights(exp_dir: str | os.PathLike) -> Path:
         if found:
             return found[0]
     raise FileNotFoundError(f"no weights in {exp_dir}; run its training stage")
+
+
+def newest_experiment(expdir: str | os.PathLike, prefix: str) -> Path:
+    """Find the experiment of a kind that was trained last.
+
+    Args:
+        expdir: Folder of experiments, e.g. ``exp``.
+        prefix: One of ``TRAINED_BY``.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    found = [
+        path.parent for path in Path(expdir).glob(f"{prefix}*/latest.pth") if (path.parent / "config.yaml").is_file()
+    ]
+    if not found:
+        stage = TRAINED_BY[prefix]
+        raise FileNotFoundError(f"no trained {prefix}* in {expdir}; run stage {stage}, or name its folder")
+    return max(found, key=lambda folder: (folder / "latest.pth").stat().st_mtime)
 
 
 def resolved(**sections) -> dict:

@@ -125,6 +125,7 @@ def make_loaders(
     num_workers: int,
     trainer: TrainerOptions,
     collate_fn: Callable | None = None,
+    num_valid: int | None = None,
 ) -> tuple[DataLoader, DataLoader]:
     """Make the two loaders; validation always sees the same samples.
 
@@ -135,6 +136,7 @@ def make_loaders(
         num_workers: Loader processes.
         trainer: Length of the epochs.
         collate_fn: Makes a batch of samples; None: torch's.
+        num_valid: Samples of a validation; None: as many as it may take.
     """
     per_epoch = batch_size * trainer.num_iters_per_epoch * trainer.accum_grad
     common = {
@@ -145,5 +147,6 @@ def make_loaders(
         "persistent_workers": num_workers > 0,  # they remember where things lie
     }
     train_loader = DataLoader(train, sampler=EpochSampler(per_epoch), drop_last=True, **common)
-    num_valid = batch_size * trainer.num_valid_iters
+    if num_valid is None:
+        num_valid = batch_size * trainer.num_valid_iters
     return train_loader, DataLoader(valid, sampler=EpochSampler(num_valid, repeats=True), **common)

@@ -8,19 +8,23 @@ from __future__ import annotations
 import os
 import string
 import zipfile
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+CONTAINERS = ("state_dict",)
 
-def read_weights(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
+
+def read_weights(path: str | os.PathLike, containers: Sequence[str] = CONTAINERS) -> tuple[dict[str, Tensor], dict]:
     """Read a state dict, bare or wrapped, with or without ``module.`` in its keys.
 
     Args:
         path: What ``torch.save`` wrote (any version), a TorchScript archive or safetensors.
+        containers: Keys that a state dict may be wrapped in.
 
     Returns:
         The state dict, and what else the file says of itself.
@@ -33,25 +37,27 @@ def read_weights(path: str | os.PathLike) -> tuple[dict[str, Tensor], dict]:
         raise FileNotFoundError(f"no checkpoint {path}; train it, or name another file")
     if _is_safetensors(path):
         return _read_safetensors(path)
-    return unwrap(_read_torch(path), str(path))
+    return unwrap(_read_torch(path), str(path), containers)
 
 
-def unwrap(content: Mapping, name: str) -> tuple[dict[str, Tensor], dict]:
+def unwrap(content: Mapping, name: str, containers: Sequence[str] = CONTAINERS) -> tuple[dict[str, Tensor], dict]:
     """Separate a state dict from what it is wrapped in.
 
     Args:
         content: ``{"state_dict": ...}`` as the published training code writes, or a bare state dict.
         name: For the error.
+        containers: Keys that it may be wrapped in, instead of ``state_dict``.
 
     Raises:
         ValueError: There is none.
     """
     import torch
 
-    state = content.get("state_dict", content) if isinstance(content, Mapping) else None
+    wrapper = next((key for key in containers if isinstance(content, Mapping) and key in content), None)
+    state = content if wrapper is None else content[wrapper]
     if not isinstance(state, Mapping) or not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise ValueError(f"{name}: holds no state dict; name a file of weights")
-    rest = {} if state is content else {key: value for key, value in content.items() if key != "state_dict"}
+    rest = {} if state is content else {key: value for key, value in content.items() if key != wrapper}
     # The published code drops every occurrence, too.
     return {key.replace("module.", ""): value for key, value in state.items()}, rest
 
@@ -93,9 +99,22 @@ def _read_torch(path: str | os.PathLike) -> Mapping:
     try:
         if _is_torchscript(path):  # which the ordinary, safe reading always refuses
             return torch.jit.load(str(path), map_location="cpu").state_dict()
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_OPTIMIZER):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises half a dozen unrelated types here
         raise ValueError(f"{path}: {_what_is_wrong(path, error)}") from error
+
+
+class _Ignored:
+    """Stands for an optimiser that was pickled whole beside the weights; nothing of it is made or run."""
+
+
+# What a pickled optimiser names; the safe reading refuses these, and is given harmless ones instead.
+_OPTIMIZER = [
+    dict,
+    (_Ignored, "torch.optim.adam.Adam"),
+    (lambda *args: OrderedDict(), "collections.defaultdict"),
+]
 
 
 def _is_torchscript(path: str | os.PathLike) -> bool:

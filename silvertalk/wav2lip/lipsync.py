@@ -1,6 +1,5 @@
 """Lips on a video or photo: the face in it says the given sound."""
 
-import datetime
 import logging
 import os
 from dataclasses import dataclass, field
@@ -8,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from silvertalk import __version__
 from silvertalk.face import make_backend
 from silvertalk.media import VideoWriter
+from silvertalk.media.provenance import provenance
 from silvertalk.utils import progress
 from silvertalk.utils.engine import Engine
 from silvertalk.wav2lip.engine import make_engine
 from silvertalk.wav2lip.options import RenderOptions
 from silvertalk.wav2lip.render import Rendering
-from silvertalk.wav2lip.sound import Sound
+from silvertalk.media.sound import Sound
 
 SPANS_LISTED = 5
 
@@ -146,16 +145,13 @@ class LipSync:
 
     def _provenance(self, face, sounds: dict[str, Sound], options: RenderOptions) -> dict:
         """What the file says about how it was made."""
-        return {
-            "synthetic": True,
-            "note": "The lips of this video are synthetic: a machine made them say this sound.",
-            "software": f"silvertalk {__version__}",
-            "model": f"{self.model} ({self.engine.name})",
-            "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "face": Path(face).name,
-            "sound": [sound.name for sound in sounds.values()],
-            "settings": options.changed(),
-        }
+        return provenance(
+            "The lips of this video are synthetic: a machine made them say this sound.",
+            f"{self.model} ({self.engine.name})",
+            face,
+            [sound.name for sound in sounds.values()],
+            options.changed(),
+        )
 
     def preview(self, face, audio: dict[str, str], frame: int, options: RenderOptions | None = None) -> np.ndarray:
         """Render one frame: uint8 RGB (H, W, 3).

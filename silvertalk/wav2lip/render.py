@@ -25,7 +25,7 @@ from silvertalk.utils.background import in_background
 from silvertalk.utils.engine import Engine
 from silvertalk.wav2lip.options import RenderOptions
 from silvertalk.wav2lip.playback import play, playing_order
-from silvertalk.wav2lip.sound import Heard, Sound, heard_together
+from silvertalk.media.sound import Heard, Sound, heard_together
 from silvertalk.wav2lip.windows import MEL_STEP_SIZE, mel_start, padded_columns
 
 # The reference shows a nearly closed mouth, but not the extreme frame, which may be a blink of the tracker.

@@ -20,7 +20,7 @@ from silvertalk.wav2lip.lipsync import LipSync
 from silvertalk.wav2lip.options import RenderOptions
 from silvertalk.wav2lip.playback import play, playing_order
 from silvertalk.wav2lip.render import Rendering, _mel_windows
-from silvertalk.wav2lip.sound import Sound, exactly, mixed
+from silvertalk.media.sound import Sound, exactly, mixed
 
 RATE = 16000
 

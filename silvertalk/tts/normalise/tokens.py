@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 # Compatibility characters are folded (full width, ㎏, ㏊, ℃, ½), but not these, which NFKC would make ambiguous:
 # Roman numerals ("Ⅳ" would be the letters IV), superscripts of units, the ellipsis, lone jamo and the trade mark sign.
 KEEP = set("²³…™℠") | {chr(c) for c in (*range(0x2160, 0x2180), *range(0x3131, 0x318F))}
-SUPERSCRIPT_UNITS = {"㎡": "m²", "㎠": "cm²", "㎢": "km²", "㎟": "mm²", "㎥": "m³", "㎤": "cm³", "㎦": "km³", "㎣": "mm³"}
+SUPERSCRIPT_UNITS = {
+    "㎡": "m²",
+    "㎠": "cm²",
+    "㎢": "km²",
+    "㎟": "mm²",
+    "㎥": "m³",
+    "㎤": "cm³",
+    "㎦": "km³",
+    "㎣": "mm³",
+}
 SAME = {  # variants that NFKC leaves apart
     **dict.fromkeys("‘’‚‛′`´", "'"),
     **dict.fromkeys("“”„‟″", '"'),
@@ -45,6 +54,7 @@ PATTERNS = {
     "han": r"[\u3400-\u9fff\uf900-\ufaff]+",
     "jamo": r"[\u3131-\u3163]+",
     "roman": r"[\u2160-\u217f]+",
+    "initials": r"(?:[A-Za-z]\.){2,}",
     "latin": r"[A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f]+(?:'[a-z]+)?",
     "space": r"\s+",
     "ellipsis": r"…+|\.{2,}|·{2,}",
@@ -124,15 +134,3 @@ def _fold(character: str) -> str:
 def tokenise(text: str) -> list[Token]:
     """Cut prepared text into tokens; joined again they are the text."""
     return [Token(match.lastgroup, match.group(), match.start()) for match in _LEXER.finditer(text)]
-
-
-def is_invisible(character: str) -> bool:
-    """Whether a character is meant for the display only: variation selectors and joiners of emoji."""
-    return character in "\u200d\ufe0e\ufe0f"
-
-
-def unknown_character(prepared: Prepared, source: str, place: int) -> Unknown:
-    """Describe the character at a place of the prepared text."""
-    index = prepared.index[place]
-    character = source[index]
-    return Unknown(index, character, unicodedata.name(character, f"U+{ord(character):04X}"))

@@ -9,22 +9,22 @@ to see whether their mouths rest.
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from silvertalk.data import PartWriter, read_scp, shard
-from silvertalk.face.dump import FPS, fit_length
+from silvertalk.face.dump import fit_length
 from silvertalk.media import read_audio
 from silvertalk.utils import progress
-from silvertalk.wav2lip.lipsync import LipSync
-from silvertalk.wav2lip.options import RenderOptions
 
 SILENT_CLIPS = 8  # spread over the set; a mouth that moves in silence does so in most clips
 
 
 def decode_set(
-    lipsync: LipSync,
+    renderer,
+    options,
     face_dir: str | os.PathLike,
     wav_scp: str | os.PathLike | None,
     out_dir: str | os.PathLike,
@@ -34,7 +34,8 @@ def decode_set(
     """Render one job's share of a set.
 
     Args:
-        lipsync: The generator.
+        renderer: ``LipSync``, or anything with its method ``render``.
+        options: How to render; their ``start`` is that of each clip.
         face_dir: Face dump of the set (stage 4).
         wav_scp: Sound made by stage 8, or None without a voice.
         out_dir: Gets ``{video,recorded,control}/<utt>.mp4``, and ``silence/<utt>.mp4`` of some; what exists is kept.
@@ -48,9 +49,9 @@ def decode_set(
     silent = set(utt_ids[:: max(1, len(utt_ids) // SILENT_CLIPS)][:SILENT_CLIPS])
     for utt_id in progress(shard(utt_ids, job, num_jobs), desc=f"videos {job}"):
         face, start = tables["source_video.scp"][utt_id], float(tables["source_start"][utt_id])
-        options = RenderOptions(fps=FPS, start=start)
+        options = replace(options, start=start)
         if utt_id in silent:
-            _render_silence(lipsync, face, tables["audio.scp"][utt_id], out_dir / "silence" / f"{utt_id}.mp4", options)
+            _render_silence(renderer, face, tables["audio.scp"][utt_id], out_dir / "silence" / f"{utt_id}.mp4", options)
         # Neighbours in a sorted list often begin with the same words; the clip half a list away does not.
         other = utt_ids[(utt_ids.index(utt_id) + len(utt_ids) // 2) % len(utt_ids)]
         sounds = {"recorded": (utt_id, tables["audio.scp"][utt_id]), "control": (other, tables["audio.scp"][other])}
@@ -65,7 +66,7 @@ def decode_set(
                     if kind == "control":  # as long as the real video it is compared with
                         wav = fit_length(wav, len(read_audio(tables["audio.scp"][utt_id])[0]))
                     path = (out_dir / kind / f"{utt_id}.mp4").absolute()
-                    lipsync.render(face, wav, rate, path, options)
+                    renderer.render(face, wav, rate, path, options)
                 except (RuntimeError, ValueError, FileNotFoundError) as error:
                     logging.warning("skipped %s (%s): %s", utt_id, kind, error)
                     out.skip(utt_id, str(error))
@@ -73,12 +74,12 @@ def decode_set(
                     out.add(utt_id, {}, {"video.scp": str(path), "face.scp": face, "sound": sound_id})
 
 
-def _render_silence(lipsync: LipSync, face: str, sound: str, out: Path, options: RenderOptions) -> None:
+def _render_silence(renderer, face: str, sound: str, out: Path, options) -> None:
     """Render a face that hears silence as long as its own recording."""
     if out.is_file():
         return
     try:
         wav, rate = read_audio(sound)
-        lipsync.render(face, np.zeros_like(wav), rate, out, options)
+        renderer.render(face, np.zeros_like(wav), rate, out, options)
     except (RuntimeError, ValueError, FileNotFoundError) as error:
         logging.warning("skipped %s (silence): %s", out.stem, error)

@@ -7,9 +7,10 @@ import torch
 from silvertalk.data import combine_parts, read_scp, write_scp
 from silvertalk.face import make_backend
 from silvertalk.media import read_frames, write_audio
+from silvertalk.pipeline.decode import decode_set
 from silvertalk.wav2lip import Wav2Lip
-from silvertalk.wav2lip.decode import decode_set
 from silvertalk.wav2lip.lipsync import LipSync
+from silvertalk.wav2lip.options import RenderOptions
 
 CLIPS = ("a-1", "a-2", "a-3", "a-4")
 
@@ -35,7 +36,7 @@ def test_three_kinds_of_videos(face_dir, tmp_path):
     torch.manual_seed(0)
     renderer, out = LipSync(Wav2Lip(width=0.0625), make_backend("dlib")), tmp_path / "out"
     for job in (1, 2):
-        decode_set(renderer, face_dir, tmp_path / "voice.scp", out, job, 2)
+        decode_set(renderer, RenderOptions(fps=25), face_dir, tmp_path / "voice.scp", out, job, 2)
     for kind, wanted in (("recorded", CLIPS), ("control", CLIPS), ("video", ("a-1",))):
         _, skipped = combine_parts(out / kind, list(wanted))
         assert set(read_scp(out / kind / "video.scp")) == set(wanted) - {"a-3"}
@@ -49,5 +50,5 @@ def test_three_kinds_of_videos(face_dir, tmp_path):
     assert sum(1 for _ in read_frames(out / "silence" / "a-1.mp4")) == 10
     # What is there is kept.
     before = (out / "recorded" / "a-1.mp4").stat().st_mtime_ns
-    decode_set(renderer, face_dir, tmp_path / "voice.scp", out, 1, 1)
+    decode_set(renderer, RenderOptions(fps=25), face_dir, tmp_path / "voice.scp", out, 1, 1)
     assert (out / "recorded" / "a-1.mp4").stat().st_mtime_ns == before

@@ -1,4 +1,4 @@
-"""The sound that moves the lips, and the sound that is heard."""
+"""The sound that moves a face, and the sound that is heard."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import soxr
 
-from silvertalk.media import read_audio
-from silvertalk.media.audio import read_sound, sound_info
+from silvertalk.media.audio import read_audio, read_sound, sound_info
 from silvertalk.media.mel import SAMPLING_RATE
 from silvertalk.media.writer import AAC_RATES
 
@@ -43,7 +42,7 @@ class Heard:
 
 @dataclass
 class Sound:
-    """A sound that moves lips and is heard, in one rendering."""
+    """A sound that moves a face and is heard, in one rendering."""
 
     wav: np.ndarray | None  # float32 (T,), SAMPLING_RATE: what the networks listen to
     heard: Heard

@@ -1,0 +1,56 @@
+"""An animated portrait whose lips are drawn once more, by Wav2Lip."""
+
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from silvertalk.makeittalk.portrait import Portrait, PortraitOptions, PortraitResult
+from silvertalk.wav2lip.lipsync import LipSync
+from silvertalk.wav2lip.options import RenderOptions
+
+BETWEEN_CRF = 8  # of the video that Wav2Lip is given: nothing is to be lost in it
+
+
+class RefinedPortrait:
+    """A portrait that moves, with Wav2Lip's lips; renders as ``Portrait`` does.
+
+    Args:
+        portrait: Moves the head and draws it.
+        lipsync: Draws the lips.
+    """
+
+    def __init__(self, portrait: Portrait, lipsync: LipSync):
+        self.portrait, self.lipsync = portrait, lipsync
+
+    def render(
+        self,
+        face: str | os.PathLike,
+        wav: np.ndarray,
+        sampling_rate: int,
+        out,
+        options: PortraitOptions | None = None,
+    ) -> PortraitResult:
+        """Animate a photo with a sound; see ``Portrait.render``."""
+        return self._twice(out, options, self.portrait.render, self.lipsync.render, face, wav, sampling_rate)
+
+    def animate(
+        self, photo: str | os.PathLike, sound: str | os.PathLike, out, options: PortraitOptions | None = None
+    ) -> PortraitResult:
+        """Animate a photo with the sound of a file; see ``Portrait.animate``."""
+        return self._twice(out, options, self.portrait.animate, self.lipsync.sync_file, photo, sound)
+
+    def _twice(self, out, options: PortraitOptions | None, animate, sync, face, *sound) -> PortraitResult:
+        """Animate into a file, then draw the lips of that."""
+        options = options or PortraitOptions()
+        with tempfile.TemporaryDirectory(prefix="silvertalk") as folder:
+            between = Path(folder) / Path(face).with_suffix(".mp4").name
+            result = animate(face, *sound, between, replace(options, watermark=None, crf=BETWEEN_CRF))
+            lips = RenderOptions(
+                fps=result.fps, gate=options.gate, watermark=options.watermark, crf=options.crf,
+                preset=options.preset, cache=False,
+            )  # fmt: skip
+            done = sync(between, *sound, out, lips)
+        return PortraitResult(done.out, done.num_frames, done.fps)
