@@ -54,7 +54,9 @@ syncnet_v2=                 # without one: the published syncnet_v2.model, or a 
 sync_filter_args=           # more options for what stage 4 drops, as "--limits.min_confidence 0.05"
 token_type=char             # char or phn
 cleaner=none                # ESPnet's text cleaner
-g2p=none                    # ESPnet's grapheme-to-phoneme converter, for phn
+g2p=none                    # grapheme-to-phoneme converter, for phn: ESPnet's names, espeak, or auto (by language)
+language=auto               # of the transcripts: ko, en, zh, another of eSpeak NG's, or auto (by script)
+normalise=none              # auto: numbers, dates, symbols and letters become words, in transcripts and in what is said
 
 # -- Models
 tts_config=${root}/conf/mini/train_jets.yaml         # the voice
@@ -124,6 +126,7 @@ done
 [ "${num_nodes}" -ge 1 ] || die "--num_nodes ${num_nodes}: at least one machine is needed"
 [[ ${audio_format} =~ ^(flac|wav)$ ]] || die "--audio_format takes flac or wav, not '${audio_format}'"
 [[ ${token_type} =~ ^(char|phn)$ ]] || die "--token_type takes char or phn, not '${token_type}'"
+[[ ${normalise} =~ ^(none|auto)$ ]] || die "--normalise takes none or auto, not '${normalise}'"
 [[ ${face_select} =~ ^(speaking|largest)$ ]] || die "--face_select takes speaking or largest, not '${face_select}'"
 [[ ${sync_group} =~ ^(spk|utt|none)$ ]] || die "--sync_group takes spk, utt or none, not '${sync_group}'"
 [[ ${face_input} =~ ^(video|mouth)$ ]] || die "--face_input takes video or mouth, not '${face_input}'"
@@ -145,6 +148,7 @@ done
 . "${root}/local/makeittalk.sh"
 { mkdir -p "${workdir}" && cd "${workdir}"; } || die "cannot use ${workdir}; choose another --workdir"
 trap 'report_failure $?' EXIT
+tts_choose_g2p
 name_folders
 name_portrait_folders
 log "${corpus} in ${PWD}, ${nj} jobs, ${ngpu} GPUs"
@@ -201,9 +205,10 @@ if stage_begin 4 "${dumpdir}/{raw,face}/org -> ${dumpdir}/{raw,face}" marker="${
     stage_end
 fi
 
-token_marker=${token_list%/*}/.done
+token_marker=${token_list%/*}/.done text_options=
+if tts_is_spoken; then text_options=" language normalise"; fi
 if "${has_text}" && "${trains_voice}" && stage_begin 5 "${dumpdir}/raw/srctexts -> ${token_list}" \
-        marker="${token_marker}" reads=4:"${filter_marker}" options="token_type cleaner g2p" \
+        marker="${token_marker}" reads=4:"${filter_marker}" options="token_type cleaner g2p${text_options}" \
         output="${token_list}" output="${dumpdir}/raw/srctexts"; then
     tts_token_list
     stage_end

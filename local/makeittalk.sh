@@ -51,13 +51,16 @@ train_branch() {
         --trainer.ngpu "${ngpu}" --trainer.num_nodes "${num_nodes}" "$@" "${from[@]}" ${!args}
 }
 
-# portrait_features: stage 11, dump/face -> dump/makeittalk. Training data come first: their statistics serve all.
+# portrait_features: stage 11, dump/face -> dump/makeittalk. The training set comes first: its voice is the target.
 portrait_features() {
-    local set options=(--portrait_size "${portrait_size}" --autovc "${autovc_exp}")
-    [ -z "${portrait_statistics}" ] || options+=(--statistics "${portrait_statistics}")
+    local set statistics=() options=(--portrait_size "${portrait_size}" --autovc "${autovc_exp}")
+    [ -z "${portrait_statistics}" ] || statistics=(--statistics "${portrait_statistics}")
     [ -z "${awing_weights}" ] || options+=(--awing_weights "${awing_weights}")
     for set in ${sets}; do
         need "${dumpdir}/face/${set}/utt2spk" 4
-        run_sharded makeittalk_dump "${dumpdir}/face/${set}" "${portrait_dump}/${set}" "${options[@]}"
+        run_sharded makeittalk_dump "${dumpdir}/face/${set}" "${portrait_dump}/${set}" "${options[@]}" "${statistics[@]}"
     done
+    ${train_cmd} "${portrait_dump}/log/statistics.log" \
+        "${python}" -m silvertalk.bin.makeittalk_statistics --train_dir "${portrait_dump}/tr_no_dev" \
+        --other_dirs "${portrait_dump}/dev" "${portrait_dump}/eval1" "${statistics[@]}"
 }

@@ -2,7 +2,7 @@
 # Sourced by run.sh: stages 5-8, the voice. ESPnet's own programs do the work (GAN-TTS task, JETS);
 # here are only their arguments, in the order of ESPnet's tts.sh and with its folder names.
 # Functions read: python train_cmd cuda_cmd dumpdir expdir fs n_fft hop_length nj ngpu num_nodes token_type
-# cleaner g2p tts_config tts_train_args tts_spk token_list tts_stats_dir tts_exp decode_tag
+# cleaner g2p language normalise tts_config tts_train_args tts_spk token_list tts_stats_dir tts_exp decode_tag
 # tts_decode_dir.
 # The sourcing script has run `set -euo pipefail` and sourced common.sh.
 # shellcheck disable=SC2154  # those variables are set by run.sh
@@ -45,23 +45,55 @@ tts_text_options() {
         --token_list "${token_list}" \
         --non_linguistic_symbols none \
         --cleaner "${cleaner}" \
-        --g2p "${g2p}"
+        --g2p "$(tts_espnet_g2p)"
 }
+
+# tts_choose_g2p: "auto" becomes the converter of the language; one that cannot run here ends the run.
+tts_choose_g2p() {
+    [ "${g2p}" != none ] || return 0
+    g2p=$("${python}" -m silvertalk.bin.tts_g2p --language "${language}" --g2p "${g2p}") \
+        || die "choose another --g2p or install what it needs"
+    [ "${g2p}" != espeak ] || [ "${token_type}" = phn ] || die "--g2p espeak writes sounds: add --token_type phn"
+}
+
+# tts_espnet_g2p: what ESPnet is told; the phonemes of our own espeak are in the text already.
+tts_espnet_g2p() { if [ "${g2p}" = espeak ]; then echo none; else echo "${g2p}"; fi; }
+
+# tts_is_spoken: whether the transcripts are rewritten before ESPnet reads them.
+tts_is_spoken() { [ "${normalise}" != none ] || [ "${g2p}" = espeak ]; }
+
+# tts_set_text SET: the text of a set that ESPnet reads.
+tts_set_text() { if tts_is_spoken; then echo "${token_list%/*}/text/$1"; else echo "${dumpdir}/raw/$1/text"; fi; }
+
+# tts_speak_text SET OUT [options]: the transcripts of SET as they are spoken -> OUT, and what is not in OUT.unknown.tsv.
+tts_speak_text() {
+    local set=$1 out=$2
+    shift 2
+    mkdir -p "${out%/*}"
+    # shellcheck disable=SC2086  # the command is several words
+    ${train_cmd} "${out}.log" "${python}" -m silvertalk.bin.tts_text --text "${dumpdir}/raw/${set}/text" \
+        --out "${out}" --unknown "${out}.unknown.tsv" "$@"
+    if [ -s "${out}.unknown.tsv" ]; then
+        log "${set}: $(wc -l <"${out}.unknown.tsv") characters are not spoken, listed in ${out}.unknown.tsv"
+    fi
+}
+
 
 # tts_split KEYS PREFIX N: KEYS into PREFIX.1.scp .. PREFIX.N.scp, as even as can be.
 tts_split() {
     awk -v n="$3" -v prefix="$2" '{print > (prefix "." (NR - 1) % n + 1 ".scp")}' "$1"
 }
 
-# tts_usable SET TOKENS KEYS SKIPPED: the utterances that stages 6-8 can use, and the others with a reason.
+# tts_usable SET TEXT UNITS TOKENS KEYS SKIPPED: the utterances that stages 6-8 can use, and the others with a reason.
+# TEXT is what ESPnet reads of SET, UNITS its token type (word for phonemes that are written out).
 # TOKENS is a token list or a voice's config.yaml. More arguments go to the worker.
 tts_usable() {
-    local set=$1 tokens=$2 keys=$3 skipped=$4
-    shift 4
+    local set=$1 text=$2 units=$3 tokens=$4 keys=$5 skipped=$6
+    shift 6
     # shellcheck disable=SC2086  # the command is several words
     ${train_cmd} "${keys%.keys}.usable.log" \
         "${python}" -m silvertalk.bin.tts_filter --data_dir "${dumpdir}/raw/${set}" \
-        --token_list "${tokens}" --token_type "${token_type}" --cleaner "${cleaner}" \
+        --text "${text}" --token_list "${tokens}" --token_type "${units}" --cleaner "${cleaner}" \
         --keys "${keys}" --skipped "${skipped}" "$@"
     if [ -s "${skipped}" ]; then
         log "${set}: $(wc -l <"${skipped}") utterances left out, listed with reasons in ${skipped}:"
@@ -72,8 +104,15 @@ tts_usable() {
 # Stage 5: dump/raw/tr_no_dev/text -> dump/raw/srctexts -> the token list. Only the training set
 # gives tokens: a character that the model never heard must not get an untrained embedding.
 tts_token_list() {
-    local text=${dumpdir}/raw/tr_no_dev/text srctexts=${dumpdir}/raw/srctexts made
-    need "${text}" 4
+    local text srctexts=${dumpdir}/raw/srctexts made set
+    need "${dumpdir}/raw/tr_no_dev/text" 4
+    if tts_is_spoken; then
+        for set in tr_no_dev dev; do
+            tts_speak_text "${set}" "$(tts_set_text "${set}")" \
+                --language "${language}" --normalise "${normalise}" --g2p "${g2p}"
+        done
+    fi
+    text=$(tts_set_text tr_no_dev)
     made=${token_list%.txt}.new.txt
     mkdir -p "${token_list%/*}"
     cp "${text}" "${srctexts}.new" && mv "${srctexts}.new" "${srctexts}"
@@ -82,7 +121,7 @@ tts_token_list() {
     ${train_cmd} "${token_list%.txt}.log" \
         "${python}" -m espnet2.bin.tokenize_text --token_type "${token_type}" -f 2- \
         --input "${srctexts}" --output "${made}" --non_linguistic_symbols none \
-        --cleaner "${cleaner}" --g2p "${g2p}" --write_vocabulary true \
+        --cleaner "${cleaner}" --g2p "$(tts_espnet_g2p)" --write_vocabulary true \
         --add_symbol "<blank>:0" --add_symbol "<unk>:1" --add_symbol "<sos/eos>:-1"
     mv "${made}" "${token_list}"
     log "${token_list}: $(wc -l <"${token_list}") tokens from $(wc -l <"${srctexts}") transcripts"
@@ -91,15 +130,16 @@ tts_token_list() {
 # Stage 6: shapes, mean and variance, pitch and energy of every utterance -> tts_stats_dir.
 tts_stats() {
     local train=${dumpdir}/raw/tr_no_dev valid=${dumpdir}/raw/dev logdir=${tts_stats_dir}/logdir
-    local jobs n part inputs=() options=()
+    local jobs n part inputs=() options=() units=${token_type}
+    [ "${g2p}" != espeak ] || units=word
     need "${token_list}" 5
     need "${train}/wav.scp" 4
     need "${valid}/wav.scp" 4
     rm -rf "${logdir}"   # shapes of an earlier, killed attempt must not be mixed in
     mkdir -p "${logdir}"
-    tts_usable tr_no_dev "${token_list}" "${logdir}/train.keys" "${tts_stats_dir}/skipped.train.tsv" \
+    tts_usable tr_no_dev "$(tts_set_text tr_no_dev)" "${units}" "${token_list}" "${logdir}/train.keys" "${tts_stats_dir}/skipped.train.tsv" \
         --train_config "${tts_config}" --fs "${fs}" --hop_length "${hop_length}" --spk "${tts_spk:-}"
-    tts_usable dev "${token_list}" "${logdir}/valid.keys" "${tts_stats_dir}/skipped.valid.tsv" \
+    tts_usable dev "$(tts_set_text dev)" "${units}" "${token_list}" "${logdir}/valid.keys" "${tts_stats_dir}/skipped.valid.tsv" \
         --train_config "${tts_config}" --fs "${fs}" --hop_length "${hop_length}"
     jobs=${nj}
     for part in train valid; do
@@ -114,9 +154,9 @@ tts_stats() {
         "${python}" -m espnet2.bin.gan_tts_train --config "${tts_config}" \
         --collect_stats true --write_collected_feats true "${options[@]}" \
         --normalize none --pitch_normalize none --energy_normalize none \
-        --train_data_path_and_name_and_type "${train}/text,text,text" \
+        --train_data_path_and_name_and_type "$(tts_set_text tr_no_dev),text,text" \
         --train_data_path_and_name_and_type "${train}/wav.scp,speech,sound" \
-        --valid_data_path_and_name_and_type "${valid}/text,text,text" \
+        --valid_data_path_and_name_and_type "$(tts_set_text dev),text,text" \
         --valid_data_path_and_name_and_type "${valid}/wav.scp,speech,sound" \
         --train_shape_file "${logdir}/train.JOB.scp" --valid_shape_file "${logdir}/valid.JOB.scp" \
         --output_dir "${logdir}/stats.JOB" --ngpu 0 ${tts_train_args}
@@ -147,7 +187,7 @@ tts_train() {
         local data=${train}
         [ "${part}" = train ] || data=${valid}
         options+=(
-            "--${part}_data_path_and_name_and_type" "${data}/text,text,text"
+            "--${part}_data_path_and_name_and_type" "$(tts_set_text "${data##*/}"),text,text"
             "--${part}_data_path_and_name_and_type" "${data}/wav.scp,speech,sound"
             "--${part}_data_path_and_name_and_type" "${tts_stats_dir}/${part}/collect_feats/pitch.scp,pitch,npy"
             "--${part}_data_path_and_name_and_type" "${tts_stats_dir}/${part}/collect_feats/energy.scp,energy,npy"
@@ -159,6 +199,11 @@ tts_train() {
     for part in feats pitch energy; do
         cp "${tts_stats_dir}/train/${part}_stats.npz" "${tts_exp}/"
     done
+    # What was done to the transcripts is done to what the voice is asked to say.
+    if tts_is_spoken; then
+        ${train_cmd} "${tts_exp}/text.log" "${python}" -m silvertalk.bin.tts_g2p --language "${language}" \
+            --g2p "${g2p}" --normalise "${normalise}" --save_to "${tts_exp}"
+    fi
     # Left by tts_check when checkpoint.pth could not be read: weights to start from instead.
     [ ! -f "${tts_exp}/restart.pth" ] || options+=(--init_param "${tts_exp}/restart.pth")
     # A resumed training keeps the log of the earlier one, as ESPnet's launcher does.
@@ -196,13 +241,18 @@ tts_decode() {
 # tts_decode_set SET DIR: every job writes its own folder and then a mark, so a killed decoding goes
 # on with the jobs that have none. The merged names are those of ESPnet's tts.sh.
 tts_decode_set() {
-    local set=$1 dir=$2 logdir=$2/log n jobs
-    need "${dumpdir}/raw/${set}/text" 4
+    local set=$1 dir=$2 logdir=$2/log n jobs text=${dumpdir}/raw/$1/text units=${token_type}
+    need "${text}" 4
     [ ! -f "${dir}/.done" ] || return 0
     mkdir -p "${logdir}"
+    if [ -f "${tts_exp}/text.yaml" ]; then
+        text=${dir}/text
+        ! grep -qx "g2p: espeak" "${tts_exp}/text.yaml" || units=word
+    fi
     if [ ! -f "${logdir}/jobs" ]; then
+        [ ! -f "${tts_exp}/text.yaml" ] || tts_speak_text "${set}" "${text}" --exp_dir "${tts_exp}"
         rm -rf "${logdir}"/output.* "${logdir}"/keys.*.scp
-        tts_usable "${set}" "${tts_exp}/config.yaml" "${logdir}/all.keys" "${dir}/skipped.tsv"
+        tts_usable "${set}" "${text}" "${units}" "${tts_exp}/config.yaml" "${logdir}/all.keys" "${dir}/skipped.tsv"
         n=$(wc -l <"${logdir}/all.keys")
         # At most 500 utterances are lost with a killed job.
         jobs=$(((n + 499) / 500))
@@ -221,7 +271,7 @@ tts_decode_set() {
             [ ! -f "${out}/.done" ] || exit 0
             rm -rf "${out}" && "$@" --output_dir "${out}" && touch "${out}/.done"' tts_inference \
         "${logdir}/output.JOB" "${python}" -m espnet2.bin.tts_inference \
-        --data_path_and_name_and_type "${dumpdir}/raw/${set}/text,text,text" \
+        --data_path_and_name_and_type "${text},text,text" \
         --key_file "${logdir}/keys.JOB.scp" --model_file "${tts_exp}/${decode_tag}.pth" \
         --train_config "${logdir}/config.yaml" --ngpu 0 --always_fix_seed true
     tts_merge "${dir}" "${jobs}"

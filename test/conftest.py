@@ -88,11 +88,22 @@ def goldens() -> Path:
 
 
 @pytest.fixture(scope="session")
-def fill():
+def load_module():
+    """Import a file by its path."""
+
+    def load(path: Path):
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def fill(load_module):
     """The module that makes golden weights and inputs."""
-    spec = importlib.util.spec_from_file_location("fill", GOLDENS / "fill.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_module(GOLDENS / "fill.py")
     module.self_test()
     return module
 

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from silvertalk.makeittalk.options import CartoonOptions, PortraitOptions
 from silvertalk.utils.cli import make_parser, run_subcommand
 from silvertalk.wav2lip.options import RenderOptions
 
@@ -38,18 +39,13 @@ class CommandOptions(RenderOptions):
 
     def generator(self):
         """Where the generator is."""
-        from silvertalk.pipeline.talking_face import newest_experiment
+        from silvertalk.utils.experiment import newest_experiment
 
         return self.wav2lip_exp or newest_experiment(self.expdir, "wav2lip_")
 
     def how_to_run(self) -> dict:
         """Options of ``LipSync``."""
-        return {
-            "backend": self.face_backend,
-            "device": self.device,
-            "engine": self.engine,
-            "precision": self.precision,
-        }
+        return _how_to_run(self)
 
     def renderer(self):
         """Load the generator."""
@@ -58,30 +54,210 @@ class CommandOptions(RenderOptions):
         return LipSync(self.generator(), **self.how_to_run())
 
 
+@dataclass
+class PortraitCommandOptions(PortraitOptions):
+    """What the commands that animate a photo have in common.
+
+    Args:
+        expdir: Folder of experiments; the newest networks (and voice) in it are used.
+        autovc_exp: Folder of the voice conversion, or a published checkpoint, instead.
+        content_exp: The same of the content branch.
+        speaker_exp: The same of the speaker-aware branch.
+        translation_exp: The same of the image translation.
+        statistics: Statistics of stage 11, or a copy of the published code; leave out for those of the content branch.
+        img_size: Side of the portrait that is drawn, pixels; leave out for what the image translation was trained on.
+        refine: wav2lip: its generator draws the lips once more.
+        wav2lip_exp: Folder of that generator, or a published checkpoint; leave out for the newest in expdir.
+        face_backend: auto, dlib, face_alignment or s3fd.
+        device: auto, cpu or cuda.
+        engine: What runs the image translation: auto, torch, openvino or onnxruntime.
+        precision: auto, fp32, bf16 or fp16.
+    """
+
+    expdir: str = "exp"
+    autovc_exp: str | None = None
+    content_exp: str | None = None
+    speaker_exp: str | None = None
+    translation_exp: str | None = None
+    statistics: str | None = None
+    img_size: int | None = None
+    refine: str | None = None
+    wav2lip_exp: str | None = None
+    face_backend: str = "auto"
+    device: str = "auto"
+    engine: str = "auto"
+    precision: str = "auto"
+
+    def rendering(self) -> PortraitOptions:
+        """How to render, without the models."""
+        return PortraitOptions(**{field.name: getattr(self, field.name) for field in fields(PortraitOptions)})
+
+    def renderer(self):
+        """Load the networks."""
+        from silvertalk.pipeline.refine import load_portrait
+
+        networks = {name: getattr(self, f"{name}_exp") for name in ("autovc", "content", "speaker", "translation")}
+        options = {"statistics": self.statistics, "img_size": self.img_size, **_how_to_run(self)}
+        return load_portrait(self.expdir, self.refine, self.wav2lip_exp, **networks, **options)
+
+
+def _how_to_run(options) -> dict:
+    """Options of ``LipSync`` and ``Portrait``."""
+    return {
+        "backend": options.face_backend,
+        "device": options.device,
+        "engine": options.engine,
+        "precision": options.precision,
+    }
+
+
 def say(
     text: str,
     face: str,
     out: str,
     tts_exp: str | None = None,
     stream: bool = False,
+    model: str = "wav2lip",
     **options,
 ) -> None:
     """Make a face say a text.
 
     Args:
         text: What to say.
-        face: Video, photo, folder of pictures or avatar.
+        face: Video, photo, folder of pictures or avatar; of a video makeittalk takes the first usable frame.
         out: The mp4 to write; - for standard output.
         tts_exp: Folder of the voice; leave out for the newest in expdir.
         stream: Write fragmented mp4, which can be played while it grows.
+        model: wav2lip: the lips of the face move; makeittalk: a photo moves.
         **options: Models, and how to render.
     """
     from silvertalk.pipeline import TalkingFace
+    from silvertalk.pipeline.talking_face import load_voice
 
-    chosen = CommandOptions(**options)
-    talking_face = TalkingFace.from_exp(chosen.expdir, tts_exp, chosen.wav2lip_exp, **chosen.how_to_run())
+    if model == "makeittalk":
+        _refuse_options_of(options, CommandOptions, PortraitCommandOptions, "wav2lip")
+        chosen = PortraitCommandOptions(**options)
+    elif model == "wav2lip":
+        _refuse_options_of(options, PortraitCommandOptions, CommandOptions, "makeittalk")
+        chosen = CommandOptions(**options)
+    else:
+        raise ValueError(f"model '{model}' is none of wav2lip, makeittalk")
+    talking_face = TalkingFace(load_voice(chosen.expdir, tts_exp, chosen.device), chosen.renderer())
     with _target(out, stream) as target:
         _report(talking_face.say(text, face, target, chosen.rendering()))
+
+
+def _refuse_options_of(given: dict, other: type, mine: type, model: str) -> None:
+    """Name an option that only the other model has."""
+    foreign = {field.name for field in fields(other)} - {field.name for field in fields(mine)}
+    for name in given:
+        if name in foreign:
+            raise ValueError(f"--{name} is an option of --model {model} only")
+
+
+def portrait(
+    image: str,
+    audio: str,
+    out: str,
+    stream: bool = False,
+    **options,
+) -> None:
+    """Make a photo move and say the sound of a file.
+
+    Args:
+        image: Photo; of a video its first usable frame is taken.
+        audio: Sound file, or a video whose sound is meant.
+        out: The mp4 to write; - for standard output.
+        stream: Write fragmented mp4, which can be played while it grows.
+        **options: Models, and how to render.
+    """
+    chosen = PortraitCommandOptions(**options)
+    render, renderer = chosen.rendering(), chosen.renderer()
+    with _target(out, stream) as target:
+        _report(renderer.animate(image, audio, target, render))
+
+
+@dataclass
+class CartoonCommandOptions(CartoonOptions):
+    """Networks that move a puppet, and how it is rendered.
+
+    Args:
+        expdir: Folder of experiments; the newest networks in it are used.
+        autovc_exp: Folder of the voice conversion, or a published checkpoint, instead.
+        content_exp: The same of the content branch.
+        speaker_exp: The same of the speaker-aware branch.
+        statistics: Statistics of stage 11, or a copy of the published code; leave out for those of the content branch.
+        device: cpu or cuda.
+    """
+
+    expdir: str = "exp"
+    autovc_exp: str | None = None
+    content_exp: str | None = None
+    speaker_exp: str | None = None
+    statistics: str | None = None
+    device: str = "cpu"
+
+    def rendering(self) -> CartoonOptions:
+        """How to render, without the models."""
+        return CartoonOptions(**{field.name: getattr(self, field.name) for field in fields(CartoonOptions)})
+
+    def renderer(self):
+        """Load the networks."""
+        from silvertalk.makeittalk.cartoon import Cartoon
+        from silvertalk.makeittalk.motion import Motion
+
+        networks = {name: getattr(self, f"{name}_exp") for name in ("autovc", "content", "speaker")}
+        return Cartoon(Motion.from_exp(self.expdir, **networks, statistics=self.statistics, device=self.device))
+
+
+def cartoon(
+    puppet: str,
+    audio: str,
+    out: str,
+    background: str | None = None,
+    stream: bool = False,
+    **options,
+) -> None:
+    """Make a drawing say the sound of a file.
+
+    Args:
+        puppet: Folder of the drawing and its tables (silvertalk puppet make); the picture where it holds several.
+        audio: Sound file, or a video whose sound is meant.
+        out: The mp4 to write; - for standard output.
+        background: Picture to show behind it, stretched to its size; leave out for white.
+        stream: Write fragmented mp4, which can be played while it grows.
+        **options: Networks, and how to render.
+    """
+    chosen = CartoonCommandOptions(**options)
+    render, renderer = chosen.rendering(), chosen.renderer()
+    with _target(out, stream) as target:
+        _report(renderer.animate(puppet, audio, target, background, render))
+
+
+def puppet_make(
+    image: str,
+    out: str,
+    landmarks: str | None = None,
+    serve: bool = False,
+    inner_lip: bool = False,
+    face_backend: str = "auto",
+    port: int = 0,
+) -> None:
+    """Make a puppet of a drawing.
+
+    Args:
+        image: The drawing, PNG (best with transparency around it) or JPEG.
+        out: Folder to write.
+        landmarks: Text file of 68 lines, x y in pixels; leave out to have them detected.
+        serve: Place or correct them on a page in the browser; also done where no face is found.
+        inner_lip: Let the lips' rims follow the opening: for drawings whose mouth is a mere line.
+        face_backend: auto, dlib, face_alignment or s3fd.
+        port: Of the page, on this machine only; 0 for any that is free.
+    """
+    from silvertalk.makeittalk.puppet_editor import make_puppet_folder
+
+    make_puppet_folder(image, out, landmarks, serve, inner_lip, face_backend, port)
+    logging.info("%s: ready for silvertalk cartoon --puppet", out)
 
 
 def lipsync(
@@ -220,10 +396,16 @@ def export(model: str, out: str, format: str = "wav2lip") -> None:
     """Write a trained network in a format that other tools read.
 
     Args:
-        model: Experiment folder of a generator or expert, or a file of weights, published or exported.
+        model: Experiment folder of a network, or a file of weights, published or exported.
         out: The file to write; of openvino the .xml.
-        format: wav2lip (what the published scripts read), safetensors, onnx or openvino.
+        format: wav2lip (what the published scripts read), safetensors, onnx or openvino for a generator or expert;
+            makeittalk (likewise) for a network of MakeItTalk.
     """
+    if format == "makeittalk":
+        from silvertalk.makeittalk.checkpoint import export_official
+
+        export_official(model, out)
+        return
     from silvertalk.wav2lip import export_network
 
     export_network(model, out, format)
@@ -300,6 +482,9 @@ def _report(result) -> None:
 COMMANDS = {
     "say": say,
     "lipsync": lipsync,
+    "portrait": portrait,
+    "cartoon": cartoon,
+    "puppet": {"make": puppet_make},
     "batch": batch,
     "score": score,
     "export": export,

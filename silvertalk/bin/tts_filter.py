@@ -8,7 +8,7 @@ from pathlib import Path
 from silvertalk.data import iter_scp
 from silvertalk.data.kaldi import SortedColumn, iter_sorted
 from silvertalk.tts import check_train_config, find_unknown, load_train_config, min_num_samples, read_token_list
-from silvertalk.tts.text import describe_unknown
+from silvertalk.tts.text import describe_unknown, describe_unknown_tokens
 from silvertalk.utils import atomic_path
 from silvertalk.utils.cli import make_parser, run
 
@@ -24,6 +24,7 @@ def filter_utterances(
     fs: int | None = None,
     hop_length: int | None = None,
     spk: str = "",
+    text: str | None = None,
 ) -> None:
     """List the utterances of a set that can be used, and the others with the reason.
 
@@ -32,29 +33,31 @@ def filter_utterances(
         token_list: ``tokens.txt`` of stage 5, or the ``config.yaml`` of a trained voice.
         keys: File for the usable utterance ids, one a line.
         skipped: File for the others: utterance id, tab, reason.
-        token_type: As for ESPnet: char, phn, word, bpe.
+        token_type: As for ESPnet: char, phn, word, bpe. Text whose phonemes are written out has type word.
         cleaner: As for ESPnet. Only cleaner none has its characters checked.
         train_config: Training YAML; given, too short recordings are left out.
         fs: Sampling rate, Hz; needed with train_config.
         hop_length: Samples from frame to frame; needed with train_config.
         spk: Only this speaker's utterances; "main" takes the one with most; "" all.
+        text: Kaldi text file to read instead of data_dir/text.
     """
     data = Path(data_dir)
-    if not (data / "text").is_file():
-        raise FileNotFoundError(f"no {data}/text; run stage 4")
+    transcripts = Path(text) if text else data / "text"
+    if not transcripts.is_file():
+        raise FileNotFoundError(f"no {transcripts}; run stage {5 if text else 4}")
     checks = [_text_check(read_token_list(token_list), token_type, cleaner)]
     if train_config is not None:
         config = load_train_config(train_config)
         check_train_config(config, fs, hop_length, name=train_config)
-        checks.append(_length_check(data, min_num_samples(config, hop_length), fs, hop_length))
+        checks.append(_length_check(data, min_num_samples(config, hop_length), fs, hop_length, token_type))
     if spk:
         checks.append(_speaker_check(data / "utt2spk", spk))
     usable = left_out = 0
     example = "there is no utterance"
     with atomic_path(keys) as new_keys, open(new_keys, "w", encoding="utf-8") as good:
         with atomic_path(skipped) as new_skipped, open(new_skipped, "w", encoding="utf-8") as bad:
-            for utt_id, text in iter_sorted(data / "text"):
-                reason = next((found for check in checks if (found := check(utt_id, text))), None)
+            for utt_id, spoken in iter_sorted(transcripts):
+                reason = next((found for check in checks if (found := check(utt_id, spoken))), None)
                 if reason is None:
                     usable += 1
                     good.write(f"{utt_id}\n")
@@ -74,6 +77,8 @@ def _text_check(tokens: list[str], token_type: str, cleaner: str) -> Check:
     def check(utt_id: str, text: str) -> str | None:
         if not text:
             return "the transcript is empty"
+        if token_type == "word":
+            return describe_unknown_tokens(text, tokens)
         if token_type != "char" or cleaner not in ("none", ""):
             return None
         unknown = find_unknown(text, tokens)
@@ -82,16 +87,17 @@ def _text_check(tokens: list[str], token_type: str, cleaner: str) -> Check:
     return check
 
 
-def _length_check(data: Path, min_samples: int, fs: int, hop_length: int) -> Check:
+def _length_check(data: Path, min_samples: int, fs: int, hop_length: int, token_type: str) -> Check:
     num_samples = SortedColumn(data / "utt2num_samples")
 
     def check(utt_id: str, text: str) -> str | None:
         n = int(num_samples.get(utt_id) or 0)
         if n < min_samples:
             return f"{n / fs:.2f} s long; a training segment takes {min_samples / fs:.2f} s"
-        if n // hop_length < len(text):
-            # The alignment gives every character at least one frame.
-            return f"{len(text)} characters in {n // hop_length} frames"
+        length, units = (len(text.split()), "sounds") if token_type == "word" else (len(text), "characters")
+        if n // hop_length < length:
+            # The alignment gives every token at least one frame.
+            return f"{length} {units} in {n // hop_length} frames"
         return None
 
     return check

@@ -23,6 +23,7 @@ STAGES = {
     "wav2lip_train": 10,
     "makeittalk_autovc_train": 11,
     "makeittalk_dump": 11,
+    "makeittalk_statistics": 11,
     "makeittalk_content_train": 12,
     "makeittalk_speaker_train": 13,
     "makeittalk_translation_train": 14,

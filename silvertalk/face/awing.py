@@ -4,7 +4,7 @@ Wang, Bo and Fuxin, "Adaptive Wing Loss for Robust Face Alignment via Heatmap Re
 1904.07399): four hourglasses (Bulat and Tzimiropoulos, ICCV 2017) that are told where they look (Liu et al., "An
 Intriguing Failing of Convolutional Neural Networks and the CoordConv Solution", NeurIPS 2018) and where the one before
 saw the contours. State-dict keys and shapes are those of the published ``WFLW_4HG.pth``. MakeItTalk's image translation
-was trained on 74 points, in which eyes, nose and lips are these (``combine_74``).
+was trained on 74 points, in which eyes, nose and lips are these (``AwingDetector.combined``).
 
 Order of the 98 points (WFLW): 0-32 jaw, 33-41 and 42-50 brows, 51-59 nose, 60-67 and 68-75 eyes, 76-87 outer lip, 88-95
 inner lip, 96 and 97 pupils.
@@ -201,7 +201,15 @@ class AwingDetector:
         points = decode(self.network(x)[-1][:, :NUM_POINTS])[0].double().cpu().numpy()
         return points * STRIDE * size / SIZE
 
+    def combined(self, picture: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Replace nose, eyes and lips of 68 points by those of the 98, and add the pupils.
 
-def combine_74(points_68: np.ndarray, points_98: np.ndarray) -> np.ndarray:
-    """Jaw and brows of 68 points, nose, eyes, lips and pupils of 98: (68, 2 or 3), (98, 2) -> (74, 2)."""
-    return np.concatenate([points_68[JAW_AND_BROWS, :2], points_98[REST]])
+        Args:
+            picture: uint8 RGB (S, S, 3).
+            points: (68, 2 or 3) in its pixels.
+
+        Returns:
+            (74, 2): jaw and brows as they were, nose 27-35, eyes 36-43 and 44-51, outer lip 52-63, inner lip 64-71,
+            pupils 72 and 73.
+        """
+        return np.concatenate([points[JAW_AND_BROWS, :2], self(picture)[REST]])

@@ -29,6 +29,7 @@ from silvertalk.utils.training import TrainerOptions, fit
 FEATURES = "features"  # folder in the experiment folder
 ROWS = "real, reconstructed, in another voice"
 PICTURES = 4  # clips shown
+MEAN_OF = 64  # windows that give the mean spectrum
 
 
 @dataclass
@@ -168,6 +169,8 @@ def train_autovc(
             " train_dirs, or fine-tune with --init",
             ", ".join(train_dirs),
         )
+    if init is None:
+        begin_with_mean(network, train)
     module = AutoVCTraining(network, optim, loss, Path(exp_dir) / "images")
     loaders = make_loaders(train, valid, data.batch_size, data.num_workers, trainer)
     fit(module, *loaders, exp_dir, trainer, module.save_weights)
@@ -187,6 +190,17 @@ def _network(init: str | None, model: NetworkOptions) -> AutoVC:
         if network.options[name] != value:
             raise ValueError(f"{init} has {name} {network.options[name]}, not {value}; leave model.{name} out")
     return network.train()
+
+
+@torch.no_grad()
+def begin_with_mean(network: AutoVC, voices: VoiceDataset) -> None:
+    """Let a new network begin with the mean spectrum and a postnet that changes nothing.
+
+    Steps are as small as the learning rate: without this hundreds of them only bring the output to its place.
+    """
+    mels = torch.stack([voices[index]["mel"] for index in range(MEAN_OF)])
+    network.decoder.linear_projection["linear_layer"].bias.copy_(mels.mean((0, 1)))
+    network.postnet.convolutions[-1][-1].weight.zero_()
 
 
 def _voices(data_dirs: list[str], features_dir: Path, data: DataOptions, seed: int) -> VoiceDataset:

@@ -129,13 +129,12 @@ def _build(kind: str, options: Mapping, name: str) -> nn.Module:
 
 
 def _load(model: nn.Module, state: Mapping[str, Tensor], name: str) -> nn.Module:
-    """Give a network its weights; of the published speaker branch, parts that nothing uses may differ."""
-    if type(model).__name__ == "SpeakerBranch":
-        # Older versions had another layer, never used; the decoder and the table of sines never change.
-        kept = {key: value for key, value in model.state_dict().items() if key.startswith("decoder.") or ".pe." in key}
-        state = kept | {key: value for key, value in state.items() if not key.startswith("comb_mlp")}
+    """Give a network its weights; what nothing uses in the published speaker branch may differ."""
+    speaker = type(model).__name__ == "SpeakerBranch"
+    fixed = {k: v for k, v in model.state_dict().items() if k.endswith(".pe") or speaker and k.startswith("decoder.")}
+    state = {key: value for key, value in state.items() if not (speaker and key.startswith("comb_mlp"))}
     empty = any(parameter.is_meta for parameter in model.parameters())
-    return load_state(model, state, name, assign=empty)
+    return load_state(model, fixed | state, name, assign=empty)
 
 
 def _identify(state: Mapping[str, Tensor], about: Mapping, name: str) -> tuple[str, dict]:
@@ -237,10 +236,8 @@ _MARKS = {
     "ImageTranslation": ("model.model.0.weight", _translation_sizes),
     "LandmarkDiscriminator": ("fl_D.0.weight", lambda shape: {}),
     "GruDiscriminator": ("fl_DT.weight_ih_l0", _gru_sizes),
-    "TransformerDiscriminator": (
-        "encoder.embed.embed.weight",
-        _judge_sizes,
-    ),  # after the speaker branch: it has it, too
+    # After the speaker branch, which has this key, too.
+    "TransformerDiscriminator": ("encoder.embed.embed.weight", _judge_sizes),
 }
 
 
@@ -291,6 +288,7 @@ def export_official(model: str | os.PathLike | nn.Module, out: str | os.PathLike
         content["epoch"] = 0
     with atomic_path(out) as temporary:
         torch.save(content, temporary)
+    logging.info("%s: %s as the published scripts read it", out, kind)
     changed = _differences(network)
     if changed:
         logging.warning("%s: is no %s of the published size (%s); the scripts have to be told", out, kind, changed)

@@ -162,7 +162,7 @@ class TranslationDataset(ClipDataset):
         parts: float32 (3, 4), x1 y1 x2 y2 around mouth and eyes of the target (pixels).
     """
 
-    REACH, ZOOM = 0.04, 0.06  # largest shift (share of the side) and change of size
+    ZOOM = 0.08  # largest enlargement
     LIGHT, COLOUR = 0.15, 0.05  # largest change of contrast, and of one channel against the others
 
     def __init__(
@@ -205,9 +205,9 @@ class TranslationDataset(ClipDataset):
         return item | {"parts": torch.from_numpy(boxes)}
 
     def _moved(self, rng: np.random.Generator, scale: float) -> np.ndarray:
-        """A random shift and change of size around the middle, as a matrix (2, 3) for OpenCV."""
-        zoom, shift = 1 + rng.uniform(-self.ZOOM, self.ZOOM), rng.uniform(-self.REACH, self.REACH, 2)
-        offset = self.img_size * ((1 - zoom) / 2 + shift)
+        """A random cut-out, as a matrix (2, 3) for OpenCV; never beyond the border, where there is nothing to learn."""
+        zoom = 1 + rng.uniform(0, self.ZOOM)
+        offset = self.img_size * (1 - zoom) * rng.random(2)
         return np.array([[scale * zoom, 0, offset[0]], [0, scale * zoom, offset[1]]])
 
     def _coloured(self, rng: np.random.Generator, pictures: list[np.ndarray]) -> list[np.ndarray]:
@@ -217,7 +217,7 @@ class TranslationDataset(ClipDataset):
         return [cv2.LUT(picture, table) for picture in pictures]
 
     def _warped(self, picture: np.ndarray, move: np.ndarray, scale: float) -> np.ndarray:
-        """Move a picture; beyond its border its last row goes on."""
+        """Move a picture."""
         size = (self.img_size, self.img_size)
         if scale < 1:  # OpenCV's warping does not average
             picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)

@@ -181,7 +181,7 @@ def _write_portrait(
             picture = crop_face(frame, box, portrait_size)
             video.write(picture)
             if detector is not None:
-                from_98.append(combine_74(points, detector(picture)))
+                from_98.append(detector.combined(picture, points))
         if video.num_frames < len(on_picture):
             raise RuntimeError(
                 f"{utterance.source}: has {video.num_frames} of {len(on_picture)} pictures; run stage 3 again"

@@ -8,6 +8,8 @@ with weights that sum to 1, so that they do the same to pixels as to normalised
 landmarks. A sequence has 62.5 frames per second.
 """
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 from scipy.signal import savgol_filter
 from scipy.spatial.transform import Rotation
@@ -230,13 +232,26 @@ def blink(points: np.ndarray, seed: int = 0) -> np.ndarray:
         seed: Of the times.
 
     Returns:
-        (T, 68, 3), of which only the eyes differ. The lids come 5 % nearer in every frame.
+        (T, 68, 3), of which only the lids differ. They come 5 % nearer in every frame.
     """
-    blinking = relax_lids(points)
-    for centre in blink_times(seed):
-        if centre + FRAMES_TO_OPEN + 1 >= len(points):
-            return blinking
-        blink_once(blinking[centre - FRAMES_TO_BLINK : centre + FRAMES_TO_OPEN + 1])
+    return np.concatenate(list(blink_blocks([points], seed)))
+
+
+def blink_blocks(blocks: Iterable[np.ndarray], seed: int = 0) -> Iterator[np.ndarray]:
+    """Let the eyes blink in a sequence that comes in blocks (n, 68, 3); yields others of the same frames."""
+    times = blink_times(seed)
+    centre, first, held = next(times), 0, np.empty((0, 68, 3))  # held: frames from ``first`` on
+    for block in blocks:
+        held = np.concatenate([held, relax_lids(block)])
+        while centre + FRAMES_TO_OPEN + 1 < first + len(held):
+            start = centre - FRAMES_TO_BLINK - first
+            blink_once(held[start : start + FRAMES_TO_BLINK + FRAMES_TO_OPEN + 1])
+            centre = next(times)
+        ready = centre - FRAMES_TO_BLINK - first
+        yield held[:ready]
+        first += len(held[:ready])
+        held = held[ready:]
+    yield held
 
 
 def relax_lids(points: np.ndarray) -> np.ndarray:
@@ -247,7 +262,7 @@ def relax_lids(points: np.ndarray) -> np.ndarray:
     return relaxed
 
 
-def blink_times(seed: int):
+def blink_times(seed: int) -> Iterator[int]:
     """Frames at which the eyes are closed, without end."""
     random, centre = np.random.RandomState(seed), 30
     while True:

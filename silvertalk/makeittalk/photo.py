@@ -32,6 +32,7 @@ class Head:
     """A head that can be animated."""
 
     picture: Picture  # the whole photo
+    points: np.ndarray  # (68, 2) landmarks, its pixels
     box: tuple[int, int, int, int]  # x1 y1 x2 y2 of the square that is drawn anew, pixels of the photo
     portrait: np.ndarray  # uint8 BGR (S, S, 3), the square in the network's size
     face: np.ndarray  # (68, 3) normalised and upright
@@ -40,9 +41,14 @@ class Head:
     turn: np.ndarray  # (2, 2) rotation that sets the face upright, around the square's middle
 
     def place(self, points: np.ndarray) -> np.ndarray:
-        """Normalised landmarks (..., 204) -> (..., 68, 2), pixels of the portrait."""
-        upright = denormalise(points.reshape(*points.shape[:-1], 68, 3), self.shift, self.scale)[..., :2]
+        """Normalised landmarks (..., 68, 3) -> (..., 68, 2), pixels of the portrait."""
+        upright = denormalise(points, self.shift, self.scale)[..., :2]
         return _turned(upright, self.turn.T, len(self.portrait))
+
+    def face_box(self, cropped: bool) -> tuple[float, float, float, float]:
+        """x1 y1 x2 y2 of the face in pixels of the photo, or of the portrait."""
+        points = self.place(self.face) if cropped else self.points
+        return (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
 
     def paste(self, drawn: np.ndarray) -> Picture:
         """Put a drawn portrait, uint8 BGR (S, S, 3), into the photo."""
@@ -126,7 +132,7 @@ def _check(path, points: np.ndarray) -> None:
 
 
 def make_head(
-    picture: Picture, points: np.ndarray, size: int, std_z: np.ndarray, published: bool = False, closed: bool = False
+    picture: Picture, points: np.ndarray, size: int, std_z: np.ndarray, official: bool = False, closed: bool = False
 ) -> Head:
     """Cut the head out and normalise its face.
 
@@ -135,7 +141,7 @@ def make_head(
         points: (68, 3) landmarks, its pixels.
         size: Side of the portrait (pixels).
         std_z: (68,) depth of the standard face.
-        published: For the published networks, which want thinner lips, wider eyes and a flatter face.
+        official: For the published networks, which want thinner lips, wider eyes and a flatter face.
         closed: Close the mouth.
     """
     box = portrait_box(points[None])
@@ -146,10 +152,10 @@ def make_head(
     local = _turned(local, turn, size)
     if closed:
         local = close_mouth(local)
-    if published:
+    if official:
         local = adjust_photo_landmarks(local, size)
-    face, shift, scale = normalise_face(local, std_z, 0.1 if published else 1.0)
-    return Head(picture, box, portrait, face, shift, scale, turn)
+    face, shift, scale = normalise_face(local, std_z, 0.1 if official else 1.0)
+    return Head(picture, points[:, :2], box, portrait, face, shift, scale, turn)
 
 
 def _upright(points: np.ndarray) -> np.ndarray:

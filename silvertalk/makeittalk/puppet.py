@@ -14,7 +14,7 @@ Talking-Head Animation", SIGGRAPH Asia 2020, section 4.5), all named after it:
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -47,7 +47,7 @@ class Puppet:
         drawn: Landmarks on the drawing, float (68, 2), x y in pixels.
         norm: The same normalised, float (68, 3).
         closed: The same with the mouth closed, normalised, float (68, 3).
-        scale: Normalised units for a pixel (negative: y points up there).
+        scale: Normalised units for a pixel, negative as published.
         shift: Pixels (2,).
         triangles: Vertex numbers, int (N, 3), in drawing order.
     """
@@ -71,6 +71,10 @@ class Puppet:
         """Whether the drawing shows the inside of the mouth."""
         opening = np.mean(self.drawn[LOWER_INNER, 1] - self.drawn[UPPER_INNER, 1])
         return bool(opening >= CLOSED_SHARE * np.hypot(*(self.drawn[64] - self.drawn[60])))
+
+    def with_mesh(self, inner_lip: bool) -> "Puppet":
+        """The same with triangles made anew, see ``make_puppet``."""
+        return replace(self, triangles=triangulate(self.drawn, *self.picture.shape[:2], inner_lip))
 
     def vertices(self, points: np.ndarray) -> np.ndarray:
         """Add the far vertices to landmarks (..., 68, 2); returns (..., 80 or 68, 2), pixels."""
@@ -202,7 +206,7 @@ def check_points(points: np.ndarray, picture: np.ndarray) -> None:
         if points[right, 0] - points[left, 0] < LEAST_GAP:
             raise ValueError(f"landmark {left} has to be left of {right} in the picture ({what}); move them")
     for upper, lower, what in ((27, 33, "nose"), (51, 57, "lips"), (33, 8, "nose and chin")):
-        if points[lower, 1] - points[upper, 1] < LEAST_GAP:
+        if points[lower, 1] < points[upper, 1]:
             raise ValueError(f"landmark {upper} has to be above {lower} in the picture ({what}); move them")
 
 
@@ -267,17 +271,19 @@ def triangulate(points: np.ndarray, height: int, width: int, inner_lip: bool = F
 
 
 def _with_lips_apart(points: np.ndarray) -> np.ndarray:
-    """Open closed lips a little, so that the mouth gets triangles of its own; only their numbers are used."""
+    """Open closed lips, so that the mouth gets triangles of its own; only their numbers are used."""
     points = np.array(points, np.float64)
     gaps = points[LOWER_INNER, 1] - points[UPPER_INNER, 1]
     if gaps.min() >= LEAST_GAP:
         return points
-    room = (LEAST_GAP - gaps.min()) / 2 + 1
-    points[UPPER_INNER, 1] -= room
-    points[LOWER_INNER, 1] += room
-    # The lips' rims go along, at least as far from the inner ones as they were.
-    points[UPPER_OUTER, 1] -= room + LEAST_GAP
-    points[LOWER_OUTER, 1] += room + LEAST_GAP
+    # As round as an open mouth: in a flat one Delaunay's triangles would tie the rims of both lips together.
+    height = 0.22 * np.hypot(*(points[54] - points[48]))
+    inner = height * np.array([0.7, 1, 0.7])
+    outer = height * np.array([0.85, 1.15, 1.3, 1.15, 0.85]) + LEAST_GAP
+    points[UPPER_INNER, 1] -= inner
+    points[LOWER_INNER, 1] += inner
+    points[UPPER_OUTER, 1] -= outer
+    points[LOWER_OUTER, 1] += outer
     points[[48, 54], 0] += [-LEAST_GAP, LEAST_GAP]
     return points
 

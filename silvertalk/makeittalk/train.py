@@ -108,7 +108,7 @@ def build_network(kind: str, init: str | None, **options) -> torch.nn.Module:
     """
     options = {name: value for name, value in options.items() if value is not None}
     if init is None:
-        return getattr(networks, kind)(**options)
+        return _begin_well(getattr(networks, kind)(**options))
     old = load_network(init, kind)
     for name in options.keys() - set(TRAINED_ALONE):
         if options[name] != old.options[name]:
@@ -118,6 +118,30 @@ def build_network(kind: str, init: str | None, **options) -> torch.nn.Module:
     network.load_state_dict(old.state_dict(), strict=False)
     logging.info("%s: %s", init, ", ".join(f"{name} {value}" for name, value in network.options.items()))
     return network.train()
+
+
+def _begin_well(network: torch.nn.Module) -> torch.nn.Module:
+    """Let a new branch begin with a face at rest and LSTMs that remember a window: else thousands of steps go by first.
+
+    What is to be predicted is heard in a window's first frames, 18 steps
+    before the LSTM's last state. Gates by Tallec and Ollivier, "Can recurrent
+    neural networks warp time?", ICLR 2018, equation 16.
+    """
+    if not isinstance(network, networks.ContentBranch | networks.SpeakerBranch):
+        return network
+    lstm, output = (
+        (network.bilstm, network.fc) if isinstance(network, networks.ContentBranch)
+        else (network.audio_content_encoder, network.out)
+    )  # fmt: skip
+    with torch.no_grad():
+        for layer in range(lstm.num_layers):
+            kept = torch.empty(lstm.hidden_size).uniform_(1, WINDOW - 1).log()
+            bias = getattr(lstm, f"bias_ih_l{layer}")  # of the gates: input, forget, cell, output
+            bias[: len(kept)] -= kept
+            bias[len(kept) : 2 * len(kept)] += kept
+        for parameter in output[-1].parameters():
+            parameter *= 0.01
+    return network
 
 
 @rank_zero_only

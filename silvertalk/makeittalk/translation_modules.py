@@ -21,7 +21,7 @@ class TranslationLossOptions:
 
     part_weight: float = 1.0  # of a pixel around mouth and eyes against any other, in the L1 and the gradient loss
     perceptual: str = (
-        "auto"  # vgg: VGG19's features, published; gradient: the pictures' edges; auto: vgg if it is there
+        "auto"  # vgg (published), gradient (edges of the pictures), auto: vgg if its weights are there
     )
     perceptual_weight: float = 1.0  # of VGG19's features
     style_weight: float = 3.0e7  # of their Gram matrices

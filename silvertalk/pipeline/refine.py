@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from silvertalk.makeittalk.portrait import Portrait, PortraitOptions, PortraitResult
+from silvertalk.makeittalk.options import PortraitOptions
+from silvertalk.makeittalk.portrait import Portrait, PortraitResult
+from silvertalk.utils.experiment import newest_experiment
 from silvertalk.wav2lip.lipsync import LipSync
 from silvertalk.wav2lip.options import RenderOptions
 
@@ -49,8 +51,35 @@ class RefinedPortrait:
             between = Path(folder) / Path(face).with_suffix(".mp4").name
             result = animate(face, *sound, between, replace(options, watermark=None, crf=BETWEEN_CRF))
             lips = RenderOptions(
-                fps=result.fps, gate=options.gate, watermark=options.watermark, crf=options.crf,
-                preset=options.preset, cache=False,
+                fps=result.fps, select=",".join(f"{value:.1f}" for value in result.bbox), gate=options.gate,
+                watermark=options.watermark, crf=options.crf, preset=options.preset, cache=False,
             )  # fmt: skip
             done = sync(between, *sound, out, lips)
-        return PortraitResult(done.out, done.num_frames, done.fps)
+        return PortraitResult(done.out, done.num_frames, done.fps, result.bbox)
+
+
+def load_portrait(
+    expdir: str | os.PathLike = "exp",
+    refine: str | None = None,
+    wav2lip_exp: str | os.PathLike | None = None,
+    **options,
+) -> Portrait | RefinedPortrait:
+    """Load what animates photos.
+
+    Args:
+        expdir: Folder of experiments.
+        refine: wav2lip, or None: the lips stay as the portrait has them.
+        wav2lip_exp: Folder of the generator, or a published checkpoint; None: the newest in ``expdir``.
+        **options: Of ``Portrait.from_exp``.
+
+    Raises:
+        ValueError: ``refine`` is something else.
+    """
+    if refine not in (None, "wav2lip"):
+        raise ValueError(f"refine '{refine}' is not wav2lip; leave it out for the portrait's own lips")
+    portrait = Portrait.from_exp(expdir, **options)
+    if refine is None:
+        return portrait
+    shared = {name: options.get(name, "auto") for name in ("device", "engine", "precision")}
+    generator = wav2lip_exp or newest_experiment(expdir, "wav2lip_")
+    return RefinedPortrait(portrait, LipSync(generator, backend=portrait.backend, **shared))

@@ -11,6 +11,7 @@ import threading
 AUDIO_OUTPUT_SYNCHRONOUS = 2  # no sound device is opened
 CHARS_UTF8 = 1
 PHONEMES_IPA = 0x02
+SEPARATOR_SHIFT = 8  # bits 8 to 23 of the mode are the separator
 _lock = threading.Lock()  # the library has one voice for the whole process
 
 
@@ -29,17 +30,19 @@ def _library() -> ctypes.CDLL:
     return library
 
 
-def pronounce(text: str, voice: str = "en-us") -> str:
+def pronounce(text: str, voice: str = "en-us", separator: str = "") -> str:
     """Return the IPA of a text, its words parted by spaces, with stress marks and without punctuation.
 
     Args:
         text: Any text in the voice's language; numbers are read by eSpeak's own rules.
         voice: eSpeak's name of a language, as ``en-us``, ``de``, ``fr-fr``.
+        separator: One character to put between the phonemes of a word.
 
     Raises:
         ValueError: eSpeak has no such voice.
         RuntimeError: The library is missing.
     """
+    mode = PHONEMES_IPA | (ord(separator) << SEPARATOR_SHIFT if separator else 0)
     with _lock:
         library = _library()
         if library.espeak_SetVoiceByName(voice.encode()):
@@ -48,5 +51,5 @@ def pronounce(text: str, voice: str = "en-us") -> str:
         rest = ctypes.c_void_p(ctypes.addressof(buffer))
         clauses = []
         while rest.value:  # one clause a call; the pointer is null after the last
-            clauses.append(library.espeak_TextToPhonemes(ctypes.byref(rest), CHARS_UTF8, PHONEMES_IPA).decode())
+            clauses.append(library.espeak_TextToPhonemes(ctypes.byref(rest), CHARS_UTF8, mode).decode())
     return " ".join(" ".join(clauses).split())

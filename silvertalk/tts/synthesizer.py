@@ -11,7 +11,15 @@ import numpy as np
 import yaml
 
 from silvertalk.tts.experiment import find_checkpoint, resolve_config
-from silvertalk.tts.text import UnknownCharacterError, describe_unknown, find_unknown, normalize_text
+from silvertalk.tts.frontend import TextFrontEnd
+from silvertalk.tts.normalise import describe
+from silvertalk.tts.text import (
+    UnknownCharacterError,
+    describe_unknown,
+    describe_unknown_tokens,
+    find_unknown,
+    normalize_text,
+)
 
 
 class Synthesizer:
@@ -22,16 +30,19 @@ class Synthesizer:
         >>> wav, sampling_rate = synthesizer("bin blue at f two now")
     """
 
-    def __init__(self, text2speech, tokens: list[str] | None = None):
+    def __init__(self, text2speech, tokens: list[str] | None = None, front_end: TextFrontEnd | None = None):
         """Wrap a loaded model.
 
         Args:
             text2speech: A ``Text2Speech``.
             tokens: The voice's character tokens; None when its tokens are not
-                characters (then ESPnet's own tokenizer decides alone).
+                characters (then ESPnet's own tokenizer decides alone). With a front end that writes
+                phonemes: these.
+            front_end: How text becomes what ESPnet reads; by default it is read as it is.
         """
         self.text2speech = text2speech
         self.tokens = tokens
+        self.front_end = front_end or TextFrontEnd()
 
     @classmethod
     def from_exp(
@@ -53,8 +64,9 @@ class Synthesizer:
             raise FileNotFoundError(f"no {checkpoint}; run stage 7")
         text2speech = _load(resolve_config(exp_dir), checkpoint, device)
         arguments = text2speech.train_args
-        characters = arguments.token_type == "char" and arguments.cleaner is None
-        return cls(text2speech, list(arguments.token_list) if characters else None)
+        front_end = TextFrontEnd.load(exp_dir)
+        checked = arguments.token_type == "char" and arguments.cleaner is None or front_end.writes_phonemes
+        return cls(text2speech, list(arguments.token_list) if checked else None, front_end)
 
     @property
     def sampling_rate(self) -> int:
@@ -65,7 +77,8 @@ class Synthesizer:
         """Speak a sentence.
 
         Args:
-            text: One sentence, any letter case.
+            text: One sentence, any letter case. Characters that the voice's text normalisation cannot read are
+                left out with a warning.
 
         Returns:
             Sound (T,) float32 in -1..1, and its sampling rate in Hz.
@@ -75,15 +88,29 @@ class Synthesizer:
             UnknownCharacterError: The voice has no token for a character; the
                 message says which, where, and what the voice knows.
         """
-        text = normalize_text(text, self.tokens or [])
-        if not text:
-            raise ValueError("the text is empty; type a sentence")
-        if self.tokens is not None:
-            unknown = find_unknown(text, self.tokens)
-            if unknown:
-                raise UnknownCharacterError(describe_unknown(text, unknown, self.tokens))
+        text = self._spoken(text)
         wav = self.text2speech(text)["wav"]
         return np.clip(wav.cpu().numpy().astype(np.float32), -1.0, 1.0), self.sampling_rate
+
+    def _spoken(self, text: str) -> str:
+        """Bring typed text to what the voice was trained on."""
+        if not text.strip():
+            raise ValueError("the text is empty; type a sentence")
+        spoken = self.front_end(text)
+        if spoken.unknown:
+            logging.warning("not spoken: %s", describe(spoken.unknown))
+        if not spoken.text.strip():
+            raise ValueError(f"nothing in '{text}' can be spoken; type a sentence")
+        if self.front_end.writes_phonemes:
+            reason = describe_unknown_tokens(spoken.text, self.tokens or [])
+            if reason:
+                raise UnknownCharacterError(reason)
+            return spoken.text
+        text = normalize_text(spoken.text, self.tokens or [])
+        unknown = find_unknown(text, self.tokens) if self.tokens is not None else []
+        if unknown:
+            raise UnknownCharacterError(describe_unknown(text, unknown, self.tokens))
+        return text
 
 
 def _load(config: dict, checkpoint: Path, device: str):

@@ -74,3 +74,10 @@ def describe_unknown(text: str, unknown: list[tuple[int, str]], tokens: list[str
     more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
     known = sorted("space" if token == SPACE else token for token in tokens if token not in SPECIAL_TOKENS)
     return f"'{text}' has {shown}{more}, for which the voice has no token; it knows: {' '.join(known)}"
+
+
+def describe_unknown_tokens(text: str, tokens: list[str]) -> str | None:
+    """Say which of the tokens of a text, parted by spaces, a voice does not know; None when it knows all."""
+    known = set(tokens)
+    unknown = sorted({token for token in text.split() if token not in known})
+    return f"the voice has no token for: {' '.join(unknown)}" if unknown else None

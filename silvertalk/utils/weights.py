@@ -6,6 +6,7 @@ torch is imported inside the functions, so that who imports this does without it
 from __future__ import annotations
 
 import os
+import re
 import string
 import zipfile
 from collections import OrderedDict
@@ -137,7 +138,11 @@ def _what_is_wrong(path: str | os.PathLike, error: Exception) -> str:
     text = start.decode("latin-1")
     if all(character in string.printable for character in text):
         return f"is a text file ('{' '.join(text.split())[:40]} ...'), perhaps a web page saved in place of the weights"
-    reason = " ".join(str(error).split())[:300]
+    reason = " ".join(str(error).split())
+    foreign = re.search(r"GLOBAL (\S+)", reason)
+    if foreign:
+        return f"holds a pickled {foreign[1]}, and is refused: reading it could run a program hidden in it"
+    reason = reason[:300]
     return f"cannot be read as a PyTorch checkpoint, fetch or write it again ({type(error).__name__}: {reason})"
 
 

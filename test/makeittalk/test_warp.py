@@ -85,7 +85,7 @@ def test_hidden_colours_do_not_bleed():
     warped = warp(corners + (0.5, 0.25))
     grey = warped[..., :3].astype(int)
     assert np.ptp(grey, axis=2).max() <= 1  # premultiplied: no green anywhere
-    edge = warped[20, 10]
+    edge = warped[20, 10].astype(int)
     assert edge[3] == pytest.approx(127, abs=2) and edge[0] == pytest.approx(100, abs=2)
     white = blend(warped, np.full((40, 40, 3), 255, np.uint8))
     assert white[20, 10, 0] == pytest.approx(228, abs=2) and (white[0, 0] == 255).all() and white[20, 20, 0] == 200

@@ -26,7 +26,7 @@ set -euo pipefail
 . "@ROOT@/local/tts.sh"
 train_cmd=@ROOT@/local/run_local.sh
 python=@TMP@/python
-nj=2 dumpdir=dump token_type=char cleaner=none g2p=none tts_exp=exp/tts decode_tag=latest
+nj=2 dumpdir=dump token_type=char cleaner=none g2p=none language=auto normalise=none tts_exp=exp/tts decode_tag=latest
 token_list=dump/token_list/char/tokens.txt
 "$@"
 """

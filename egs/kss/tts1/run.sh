@@ -13,6 +13,8 @@ exec "${here}/../../../run.sh" \
     --n_fft 1024 \
     --hop_length 256 \
     --token_type char \
+    --language ko \
+    --normalise auto \
     --tts_config "${here}/conf/train_jets.yaml" \
     --say_text "안녕하세요" \
     "$@"

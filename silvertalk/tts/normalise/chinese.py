@@ -7,72 +7,38 @@ the latter), 两 before measure words and 千, 万, 亿 (《现代汉语八百�
 import re
 
 from silvertalk.tts.normalise.reader import Reader
-from silvertalk.tts.normalise.tokens import Normalised
+from silvertalk.tts.normalise.tokens import Normalised, pairs
 
 DIGITS = "零一二三四五六七八九"
 PHONE_DIGITS = "零幺二三四五六七八九"
 GROUPS = ("", "万", "亿", "万亿")
-UNITS = {
-    **{
-        "km": "公里",
-        "m": "米",
-        "cm": "厘米",
-        "mm": "毫米",
-        "kg": "公斤",
-        "g": "克",
-        "mg": "毫克",
-        "t": "吨",
-        "L": "升",
-        "l": "升",
-    },
-    **{
-        "ml": "毫升",
-        "mL": "毫升",
-        "km²": "平方公里",
-        "m²": "平方米",
-        "m³": "立方米",
-        "°": "度",
-        "kWh": "千瓦时",
-        "W": "瓦",
-    },
-    **{
-        "kW": "千瓦",
-        "V": "伏",
-        "Hz": "赫兹",
-        "kHz": "千赫",
-        "MHz": "兆赫",
-        "GHz": "吉赫",
-        "KB": "千字节",
-        "MB": "兆字节",
-    },
-    **{
-        "GB": "吉字节",
-        "TB": "太字节",
-        "dB": "分贝",
-        "km/h": "公里每小时",
-        "m/s": "米每秒",
-        "°C": "摄氏度",
-        "°F": "华氏度",
-    },
-}
-CURRENCIES = {"$": "美元", "€": "欧元", "£": "英镑", "¥": "元", "₩": "韩元"}
+UNITS = pairs(
+    """
+    km 公里, m 米, cm 厘米, mm 毫米, kg 公斤, g 克, mg 毫克, t 吨, L 升, l 升, ml 毫升, mL 毫升, km² 平方公里,
+    m² 平方米, m³ 立方米, ° 度, kWh 千瓦时, W 瓦, kW 千瓦, V 伏, Hz 赫兹, kHz 千赫, MHz 兆赫, GHz 吉赫,
+    KB 千字节, MB 兆字节, GB 吉字节, TB 太字节, dB 分贝, km/h 公里每小时, m/s 米每秒, °C 摄氏度, °F 华氏度
+    """
+)
+CURRENCIES = pairs(
+    """
+    $ 美元, € 欧元, £ 英镑, ¥ 元, ₩ 韩元
+    """
+)
 MEASURES = (
     "个位名只条件本张台辆次年天月周岁层间家所座栋杯瓶碗份斤米吨升块元种项点倍人头匹棵朵双对套支部首场段篇句小万亿千"
 )
-MEASURE_EXCEPTIONS = ("月", "点")  # 2月, 2点 as a date stay 二月; 2点 is 两点
-SYMBOLS = {
-    "&": "和",
-    "@": "艾特",
-    "#": "井号",
-    "+": "加",
-    "=": "等于",
-    "×": "乘",
-    "÷": "除以",
-    "%": "百分号",
-    "±": "正负",
-}
+SYMBOLS = pairs(
+    """
+    & 和, @ 艾特, # 井号, + 加, = 等于, × 乘, ÷ 除以, % 百分号, ± 正负, < 小于, > 大于, ° 度, $ 美元, € 欧元,
+    £ 英镑, ¥ 元
+    """
+)
 SYMBOLS |= {"<": "小于", ">": "大于", "°": "度", "$": "美元", "€": "欧元", "£": "英镑", "¥": "元"}
-ADDRESS = {"@": "艾特", ".": "点", "-": "横杠", "_": "下划线", "/": "斜杠", ":": "冒号", "?": "问号", "=": "等于"}
+ADDRESS = pairs(
+    """
+    @ 艾特, . 点, - 横杠, _ 下划线, / 斜杠, : 冒号, ? 问号, = 等于, & 和, + 加, % 百分号, ~ 波浪号, # 井号
+    """
+)
 ADDRESS |= {"&": "和", "+": "加", "%": "百分号", "~": "波浪号", "#": "井号"}
 PAUSES = set(",;:–·•|/→")
 SILENT = set("'\"()[]{}<>〈〉《》「」『』【】〔〕«»_*^`~")
@@ -141,17 +107,16 @@ class _Reader(Reader):
             return self._after(i, unit.end())
         if following.text.startswith("年") and raw.isdigit() and len(raw) in (2, 4):
             self.out.append(digits(raw))
-        elif (
-            raw == "2" and following.kind == "han" and following.text[0] in MEASURES and self._counts(i, following.text)
-        ):
+        elif raw == "2" and following.kind == "han" and self._counts(i, following.text):
             self.out.append("两")
         else:
             self.out.append(number_words(raw))
         return i + 1
 
     def _counts(self, i: int, following: str) -> bool:
-        """Whether a 2 counts: 第2, 2月 and the 2 after a point do not."""
-        return not self._token(i - 1).text.endswith(("第", "初")) and not following.startswith(("月", "点钟半", "号"))
+        """Whether a 2 counts; 第2 and 2月 do not."""
+        counted = following[0] in MEASURES and not following.startswith("月")
+        return counted and not self._token(i - 1).text.endswith(("第", "初"))
 
     def _date(self, i: int) -> int:
         year, month, day = re.findall(r"\d+", self.tokens[i].text)

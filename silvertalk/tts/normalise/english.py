@@ -10,77 +10,43 @@ import unicodedata
 from num2words import num2words
 
 from silvertalk.tts.normalise.reader import Reader
-from silvertalk.tts.normalise.tokens import Normalised
+from silvertalk.tts.normalise.tokens import Normalised, pairs, roman_value, words
 
-MONTHS = "January February March April May June July August September October November December".split()
-ABBREVIATIONS = {  # before a full stop
-    **{
-        "mr": "mister",
-        "mrs": "missus",
-        "ms": "miz",
-        "dr": "doctor",
-        "st": "saint",
-        "prof": "professor",
-        "jr": "junior",
-    },
-    **{"sr": "senior", "gen": "general", "col": "colonel", "capt": "captain", "lt": "lieutenant", "sgt": "sergeant"},
-    **{"rev": "reverend", "hon": "honorable", "gov": "governor", "sen": "senator", "rep": "representative"},
-    **{"co": "company", "corp": "corporation", "inc": "incorporated", "ltd": "limited", "dept": "department"},
-    **{
-        "vs": "versus",
-        "etc": "et cetera",
-        "vol": "volume",
-        "approx": "approximately",
-        "ave": "avenue",
-        "blvd": "boulevard",
-    },
-    **{"jan": "January", "feb": "February", "aug": "August", "sept": "September", "oct": "October", "nov": "November"},
-    **{"dec": "December", "ft": "fort", "mt": "mount", "messrs": "messieurs"},
-}
+MONTHS = words(
+    """
+    January February March April May June July August September October November December
+    """
+)
+ABBREVIATIONS = pairs(
+    """
+    mr mister, mrs missus, ms miz, dr doctor, st saint, prof professor, jr junior, sr senior, gen general,
+    col colonel, capt captain, lt lieutenant, sgt sergeant, rev reverend, hon honorable, gov governor,
+    sen senator, rep representative, co company, corp corporation, inc incorporated, ltd limited,
+    dept department, vs versus, etc et cetera, vol volume, approx approximately, ave avenue, blvd boulevard,
+    jan January, feb February, aug August, sept September, oct October, nov November, dec December, ft fort,
+    mt mount, messrs messieurs
+    """
+)
+LOWER_CASE = {"etc", "vs", "approx", "vol", "dept"}  # the others are abbreviations with a capital only
 ENDS_SENTENCE = {"etc", "inc", "ltd", "co", "corp", "jr", "sr"}  # their full stop may be that of the sentence
-INITIALS = {"e.g.": "for example", "i.e.": "that is", "a.m.": "a m", "p.m.": "p m", "u.s.": "U S"}
-UNITS = {  # singular; the plural takes s unless it is given
-    **{"km": "kilometer", "m": "meter", "cm": "centimeter", "mm": "millimeter", "kg": "kilogram", "g": "gram"},
-    **{"mg": "milligram", "L": "liter", "l": "liter", "ml": "milliliter", "mL": "milliliter", "ft": "foot/feet"},
-    **{
-        "in": "inch/inches",
-        "yd": "yard",
-        "mi": "mile",
-        "lb": "pound",
-        "lbs": "pound",
-        "oz": "ounce",
-        "mph": "mile per hour/miles per hour",
-    },
-    **{
-        "km/h": "kilometer per hour/kilometers per hour",
-        "m/s": "meter per second/meters per second",
-        "kWh": "kilowatt hour",
-    },
-    **{"W": "watt", "kW": "kilowatt", "MW": "megawatt", "V": "volt", "Hz": "hertz/hertz", "kHz": "kilohertz/kilohertz"},
-    **{
-        "MHz": "megahertz/megahertz",
-        "GHz": "gigahertz/gigahertz",
-        "KB": "kilobyte",
-        "MB": "megabyte",
-        "GB": "gigabyte",
-    },
-    **{
-        "TB": "terabyte",
-        "%": "percent/percent",
-        "°C": "degree Celsius/degrees Celsius",
-        "ppm": "part per million/parts per million",
-    },
-    **{"°F": "degree Fahrenheit/degrees Fahrenheit", "°": "degree", "m²": "square meter", "km²": "square kilometer"},
-    **{
-        "m³": "cubic meter",
-        "dB": "decibel",
-        "kcal": "kilocalorie",
-        "ms": "millisecond",
-        "hr": "hour",
-        "hrs": "hour",
-        "min": "minute",
-    },
-}
+INITIALS = pairs(
+    """
+    e.g. for example, i.e. that is, a.m. a m, p.m. p m, u.s. U S
+    """
+)
+UNITS = pairs(
+    """
+    km kilometer, m meter, cm centimeter, mm millimeter, kg kilogram, g gram, mg milligram, L liter, l liter,
+    ml milliliter, mL milliliter, ft foot/feet, in inch/inches, yd yard, mi mile, lb pound, lbs pound,
+    oz ounce, mph mile per hour/miles per hour, km/h kilometer per hour/kilometers per hour,
+    m/s meter per second/meters per second, kWh kilowatt hour, W watt, kW kilowatt, MW megawatt, V volt,
+    Hz hertz/hertz, kHz kilohertz/kilohertz, MHz megahertz/megahertz, GHz gigahertz/gigahertz, KB kilobyte,
+    MB megabyte, GB gigabyte, TB terabyte, % percent/percent, °C degree Celsius/degrees Celsius,
+    ppm part per million/parts per million, °F degree Fahrenheit/degrees Fahrenheit, ° degree, m² square meter,
+    km² square kilometer, m³ cubic meter, dB decibel, kcal kilocalorie, ms millisecond, hr hour, hrs hour,
+    min minute
+    """
+)
 CURRENCIES = {  # unit, hundredth
     **{
         "$": ("dollar", "cent"),
@@ -92,31 +58,19 @@ CURRENCIES = {  # unit, hundredth
 }
 MAGNITUDES = ("hundred", "thousand", "million", "billion", "trillion")
 FRACTIONS = {2: "half/halves", 4: "quarter"}
-SYMBOLS = {
-    **{
-        "&": "and",
-        "@": "at",
-        "#": "number",
-        "%": "percent",
-        "+": "plus",
-        "=": "equals",
-        "×": "times",
-        "÷": "divided by",
-    },
-    **{"±": "plus or minus", "°": "degrees", "<": "less than", ">": "greater than", "≤": "at most", "≥": "at least"},
-    **{
-        "$": "dollars",
-        "€": "euros",
-        "£": "pounds",
-        "¥": "yen",
-        "₩": "won",
-        "²": "squared",
-        "³": "cubed",
-        "∞": "infinity",
-    },
-    **{"©": "copyright", "®": "registered", "™": "trademark", "§": "section", "√": "square root of", "≠": "is not"},
-}
-ADDRESS = {"@": "at", ".": "dot", "-": "dash", "_": "underscore", "/": "slash", ":": "colon", "?": "question mark"}
+SYMBOLS = pairs(
+    """
+    & and, @ at, # number, % percent, + plus, = equals, × times, ÷ divided by, ± plus or minus, ° degrees,
+    < less than, > greater than, ≤ at most, ≥ at least, $ dollars, € euros, £ pounds, ¥ yen, ₩ won, ² squared,
+    ³ cubed, ∞ infinity, © copyright, ® registered, ™ trademark, § section, √ square root of, ≠ is not
+    """
+)
+ADDRESS = pairs(
+    """
+    @ at, . dot, - dash, _ underscore, / slash, : colon, ? question mark, = equals, & and, + plus, % percent,
+    ~ tilde, # hash
+    """
+)
 ADDRESS |= {"=": "equals", "&": "and", "+": "plus", "%": "percent", "~": "tilde", "#": "hash"}
 PAUSES = set(",;:–·•●■▪→|")
 SILENT = set('"()[]{}<>«»‹›_*^~`')
@@ -235,7 +189,7 @@ class _Reader(Reader):
         return i + 1
 
     def _roman(self, i: int) -> int:
-        self._say(cardinal(_roman_value(unicodedata.normalize("NFKC", self.tokens[i].text).upper())))
+        self._say(cardinal(roman_value(unicodedata.normalize("NFKC", self.tokens[i].text).upper())))
         return i + 1
 
     # -- words --
@@ -243,12 +197,13 @@ class _Reader(Reader):
     def _latin(self, i: int) -> int:
         text = self.tokens[i].text
         before = self._token(i - 2)
-        if len(text) > 1 and _ROMAN.fullmatch(text) and before.text.istitle():
-            value = _roman_value(text)
+        if len(text) > 1 and _ROMAN.fullmatch(text) and len(before.text) > 1 and before.text.istitle():
+            value = roman_value(text)
             is_count = before.text.lower() in _ROMAN_WORDS
             self._say(cardinal(value) if is_count else f"the {num2words(value, to='ordinal')}")
             return i + 1
-        if text.lower() in ABBREVIATIONS and self._token(i + 1).text == ".":
+        known = text.lower() in ABBREVIATIONS and (text[0].isupper() or text in LOWER_CASE)
+        if known and self._token(i + 1).text == ".":
             self._say(ABBREVIATIONS[text.lower()])
             return i + 1 if text.lower() in ENDS_SENTENCE and self._sentence_ends(i + 1) else i + 2
         if text.lower() in ("no", "nos") and self._token(i + 1).text == ".":
@@ -297,7 +252,8 @@ class _Reader(Reader):
         elif text == "'":
             self.out.append("'" if before.kind == "latin" and after.kind == "latin" else "")
         elif text == "/":
-            self.out.append(" or " if before.kind == after.kind == "latin" else ", ")
+            either = before.kind == after.kind == "latin" and {before.text, after.text}.isdisjoint({"and", "or"})
+            self.out.append(" or " if either else " " if after.kind == "latin" else ", ")
         elif text in "<>" and not numbers or text in SILENT - set("<>"):
             self.out.append(", " if text in "()[]" else "")
         elif text in PAUSES:
@@ -330,8 +286,3 @@ def _decade(raw: str) -> str:
     """Read 1990s as nineteen nineties, 80s as eighties."""
     spoken = year_words(int(raw)) if len(raw) == 4 else number_words(raw)
     return spoken[:-1] + "ies" if spoken.endswith("y") else spoken + "s"
-
-
-def _roman_value(letters: str) -> int:
-    values = [{"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}[letter] for letter in letters]
-    return sum(-v if v < following else v for v, following in zip(values, [*values[1:], 0], strict=True))

@@ -7,6 +7,7 @@ import functools
 import re
 
 from silvertalk.tts.espeak import pronounce
+from silvertalk.tts.normalise.tokens import pairs
 
 VOICE = "en-gb-x-rp"
 INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
@@ -14,71 +15,29 @@ MEDIALS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
 FINALS = " ㄱㄲㄳㄴㄵㄶㄷㄹㄺㄻㄼㄽㄾㄿㅀㅁㅂㅄㅅㅆㅇㅈㅊㅋㅌㅍㅎ"
 
 # IPA of a vowel -> the vowels of its syllables (표 1; diphthongs by their parts, [제8항]); "short" matters for [제1항].
-VOWELS = {
-    **{"iə": "ㅣㅓ", "ɪə": "ㅣㅓ", "eə": "ㅔㅓ", "ɛə": "ㅔㅓ", "ʊə": "ㅜㅓ", "aɪ": "ㅏㅣ", "eɪ": "ㅔㅣ", "ɔɪ": "ㅗㅣ"},
-    **{
-        "aʊ": "ㅏㅜ",
-        "əʊ": "ㅗ",
-        "oʊ": "ㅗ",
-        "iː": "ㅣ",
-        "uː": "ㅜ",
-        "ɑː": "ㅏ",
-        "ɔː": "ㅗ",
-        "ɜː": "ㅓ",
-        "ɛː": "ㅔㅓ",
-        "oː": "ㅗ",
-    },
-    **{
-        "ɪ": "ㅣ",
-        "i": "ㅣ",
-        "ɛ": "ㅔ",
-        "e": "ㅔ",
-        "æ": "ㅐ",
-        "a": "ㅐ",
-        "ɒ": "ㅗ",
-        "ʊ": "ㅜ",
-        "u": "ㅜ",
-        "ʌ": "ㅓ",
-        "ə": "ㅓ",
-    },
-    **{"ɘ": "ㅡ", "ɐ": "ㅓ", "ɔ": "ㅗ", "o": "ㅗ", "ɑ": "ㅏ", "ᵻ": "ㅣ", "y": "ㅟ"},
-}
+VOWELS = pairs(
+    """
+    iə ㅣㅓ, ɪə ㅣㅓ, eə ㅔㅓ, ɛə ㅔㅓ, ʊə ㅜㅓ, aɪ ㅏㅣ, eɪ ㅔㅣ, ɔɪ ㅗㅣ, aʊ ㅏㅜ, əʊ ㅗ, oʊ ㅗ, iː ㅣ,
+    uː ㅜ, ɑː ㅏ, ɔː ㅗ, ɜː ㅓ, ɛː ㅔㅓ, oː ㅗ, ɪ ㅣ, i ㅣ, ɛ ㅔ, e ㅔ, æ ㅐ, a ㅐ, ɒ ㅗ, ʊ ㅜ, u ㅜ, ʌ ㅓ,
+    ə ㅓ, ɘ ㅡ, ɐ ㅓ, ɔ ㅗ, o ㅗ, ɑ ㅏ, ᵻ ㅣ, y ㅟ
+    """
+)
 SHORT = set("ɪiɛeæaɒʊuʌəɐ")
-CONSONANTS = {  # IPA -> initial (표 1); "ʃ" and "l" have rules of their own
-    **{
-        "tʃ": "ㅊ",
-        "dʒ": "ㅈ",
-        "ʦ": "ㅊ",
-        "p": "ㅍ",
-        "b": "ㅂ",
-        "t": "ㅌ",
-        "d": "ㄷ",
-        "k": "ㅋ",
-        "ɡ": "ㄱ",
-        "g": "ㄱ",
-        "f": "ㅍ",
-        "v": "ㅂ",
-    },
-    **{
-        "θ": "ㅅ",
-        "ð": "ㄷ",
-        "s": "ㅅ",
-        "z": "ㅈ",
-        "ʃ": "ㅅ",
-        "ʒ": "ㅈ",
-        "h": "ㅎ",
-        "x": "ㅎ",
-        "m": "ㅁ",
-        "n": "ㄴ",
-        "ŋ": "ㅇ",
-    },
-    **{"l": "ㄹ", "ɹ": "ㄹ", "r": "ㄹ", "ɾ": "ㄹ", "ʔ": ""},
-}
+CONSONANTS = pairs(
+    """
+    tʃ ㅊ, dʒ ㅈ, ʦ ㅊ, p ㅍ, b ㅂ, t ㅌ, d ㄷ, k ㅋ, ɡ ㄱ, g ㄱ, f ㅍ, v ㅂ, θ ㅅ, ð ㄷ, s ㅅ, z ㅈ, ʃ ㅅ,
+    ʒ ㅈ, h ㅎ, x ㅎ, m ㅁ, n ㄴ, ŋ ㅇ, l ㄹ, ɹ ㄹ, r ㄹ, ɾ ㄹ, ʔ
+    """
+)
 GLIDES = {  # [제9항]
     "j": {"ㅏ": "ㅑ", "ㅐ": "ㅒ", "ㅓ": "ㅕ", "ㅔ": "ㅖ", "ㅗ": "ㅛ", "ㅜ": "ㅠ", "ㅣ": "ㅣ"},
     "w": {"ㅏ": "ㅘ", "ㅐ": "ㅙ", "ㅓ": "ㅝ", "ㅔ": "ㅞ", "ㅗ": "ㅝ", "ㅜ": "ㅜ", "ㅣ": "ㅟ"},
 }
-SH_VOWELS = GLIDES["j"] | {"ㅣ": "ㅣ"}  # [제3항 2]: 샤, 섀, 셔, 셰, 쇼, 슈, 시
+SH_VOWELS = pairs(
+    """
+    ㅏ ㅑ, ㅐ ㅒ, ㅓ ㅕ, ㅔ ㅖ, ㅗ ㅛ, ㅜ ㅠ, ㅣ ㅣ
+    """
+)
 CODAS = {"m": "ㅁ", "n": "ㄴ", "ŋ": "ㅇ", "l": "ㄹ"}
 STOP_CODAS = {"p": "ㅂ", "t": "ㅅ", "k": "ㄱ"}  # [제1항]
 WITH_I = {"tʃ", "dʒ", "ʒ"}  # 치, 지 where no vowel follows [제3항 3, 제4항]
@@ -94,7 +53,7 @@ def word_in_hangul(word: str) -> str:
         ``word_in_hangul("strike")`` -> ``"스트라이크"``
     """
     ipa = pronounce(word, VOICE)
-    # [제6항, 제5항]: apple [æpl] 애플, garden [ɡɑːdn] 가든; eSpeak gives the syllabic l and n a vowel, written here "ɘ".
+    # [제5, 6항]: apple [æpl] 애플, garden [ɡɑːdn] 가든; eSpeak gives the syllabic l and n a vowel, written here "ɘ".
     if re.search(r"[bcdfgkptz]les?$", word.lower()):
         ipa = re.sub(r"əl(z?)$", r"ɘl\1", ipa)
     ipa = re.sub(r"(?<=[td])ən$", "ɘn", ipa)

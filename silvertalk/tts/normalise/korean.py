@@ -1,98 +1,26 @@
 """Korean text as it is spoken: Hangul, spaces and the marks , . ? ! only.
 
-The tables and their sources are in ``korean_tables.py``; numbers and their counters are spelt apart (한글 맞춤법 제43항).
+The tables and their sources are in ``korean_tables.py``; numbers and counters are spelt apart (한글 맞춤법 제43항).
 """
 
 import re
 import unicodedata
-from dataclasses import dataclass
 
 from silvertalk.tts.normalise import korean_tables as table
-from silvertalk.tts.normalise.hangul import has_final, word_in_hangul
+from silvertalk.tts.normalise.hangul import has_final
+from silvertalk.tts.normalise.korean_numbers import (
+    Quantity,
+    digits,
+    month_name,
+    native_alone,
+    native_korean,
+    read_counted,
+    read_decimal,
+    sino_korean,
+)
+from silvertalk.tts.normalise.korean_words import read_address, read_word, spell
 from silvertalk.tts.normalise.reader import DISPLAY_ONLY, Reader
-from silvertalk.tts.normalise.tokens import Normalised, Token
-
-# -- Numbers -----------------------------------------------------------------------------------------------------
-
-
-def sino_korean(number: int) -> str:
-    """Read a whole number in Sino-Korean: 12345 -> 만 이천삼백사십오.
-
-    한글 맞춤법 제44항 parts the groups of 만; 일 is not said before 십, 백, 천 and a leading 만 (관용).
-    """
-    if number == 0:
-        return "영"
-    if number >= 10 ** (4 * len(table.GROUPS)):
-        return digits(str(number), table.DIGITS)
-    groups = []
-    for name in table.GROUPS:
-        number, part = divmod(number, 10000)
-        if part:
-            spoken = "" if part == 1 and name == "만" and not number else _below_10000(part)
-            groups.append(spoken + name)
-    return " ".join(reversed(groups))
-
-
-def _below_10000(number: int) -> str:
-    spoken = ""
-    for power, scale in ((1000, "천"), (100, "백"), (10, "십"), (1, "")):
-        digit = number // power % 10
-        if digit:
-            spoken += ("" if digit == 1 and scale else table.DIGITS[digit]) + scale
-    return spoken
-
-
-def native_korean(number: int, counter: str = "") -> str:
-    """Read 1 to 999 with native numbers as they stand before a counter: 21 -> 스물한.
-
-    From 100 on only 1 to 19 are said natively, after Sino-Korean hundreds: 101 -> 백한, 120 -> 백이십 (관용).
-    """
-    hundreds, rest = number // 100 * 100, number % 100
-    if hundreds and (rest == 0 or rest > 19):
-        return sino_korean(number)
-    short = table.SHORT_FORMS.get(counter, {}).get(rest)
-    tens, ones = table.NATIVE_TENS[rest // 10], table.NATIVE_ONES[rest % 10]
-    if ones:
-        ones = table.NATIVE_BEFORE_COUNTER.get(ones, ones)
-    else:
-        tens = table.NATIVE_BEFORE_COUNTER.get(tens, tens)
-    return (sino_korean(hundreds) if hundreds else "") + (short or tens + ones)
-
-
-def digits(text: str, names: str = table.PHONE_DIGITS) -> str:
-    """Read digits one by one."""
-    return "".join(names[int(character)] for character in text if character.isdigit())
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A number as it stands in the text."""
-
-    spoken: str  # in Sino-Korean
-    value: int | None  # None when it has decimals or a scale word (3만)
-    raw: str  # as written
-
-
-def read_decimal(raw: str) -> str:
-    """Read a number in Sino-Korean, decimals digit by digit: 0.15 -> 영 점 일오."""
-    whole, point, decimals = raw.replace(",", "").partition(".")
-    spoken = sino_korean(int(whole or "0"))
-    return f"{spoken} 점 {digits(decimals, table.DIGITS)}" if point else spoken
-
-
-def read_counted(number: Quantity, counter: str, native: bool) -> str:
-    """Read a number in the system of its counter, with the counter."""
-    if counter == "월" and number.value in table.MONTHS:
-        return table.MONTHS[number.value]
-    if counter == "월" and number.value is not None and 1 <= number.value <= 12:
-        return f"{number.spoken}월"  # the months' names are single words
-    if counter == "번째" and number.value == 1:
-        return "첫 번째"
-    spoken = native_korean(number.value, counter) if native else number.spoken
-    return f"{spoken} {counter}"
-
-
-# -- The reader ---------------------------------------------------------------------------------------------------
+from silvertalk.tts.normalise.tokens import Normalised, Token, roman_value, words
 
 _COUNTERS = sorted({*table.NATIVE_COUNTERS, *table.SINO_COUNTERS}, key=len, reverse=True)
 _UNIT = "|".join(sorted(map(re.escape, table.UNITS), key=len, reverse=True))
@@ -100,23 +28,10 @@ _UNIT = re.compile(rf"( ?)({_UNIT})(?:/({_UNIT}))?(?![A-Za-z0-9²³'])")
 _SPACED_SINGLE_UNITS = set("mgLlt")  # other single letters after a space are letters: "3 A"
 _COMPOUND = re.compile(r"[A-Za-z0-9]+(?:[&/.-]?[A-Za-z0-9]+)*")
 _PHRASE = re.compile("|".join(map(re.escape, sorted(table.DIGIT_PHRASES, key=len, reverse=True))))
+_DAYS = "|".join(day.replace(".", r"\. ?") for day in sorted(table.MEMORIAL_DAYS, key=len, reverse=True))
+_MEMORIAL = re.compile(rf"(?:{_DAYS})(?= ?(?:{'|'.join(table.MEMORIAL_NOUNS)}))")
 _ROMAN = re.compile(r"M{0,3}(CM|CD|D?C{0,3})(XC|XL|L?X{0,3})(IX|IV|V?I{0,3})")
-_SCORE_WORDS = (
-    "스코어",
-    "승",
-    "패",
-    "비율",
-    "이겼",
-    "이기",
-    "졌",
-    "꺾",
-    "누르",
-    "눌렀",
-    "무승부",
-    "동점",
-    "리드",
-    "완승",
-)
+_SCORE_WORDS = tuple(words("스코어 승 패 비율 이겼 이기 졌 꺾 누르 눌렀 무승부 동점 리드 완승"))
 _COMPARISONS = {"<": "작다", ">": "크다", "≤": "작거나 같다", "≥": "크거나 같다"}
 
 
@@ -127,6 +42,10 @@ def normalise_korean(text: str) -> Normalised:
 
 class _Reader(Reader):
     def _phrase(self, i: int) -> int:
+        memorial = _MEMORIAL.match(self.text, self.tokens[i].start)
+        if memorial and not self._digit(memorial.start() - 1):
+            self.out.append(digits(memorial.group(), table.DIGITS))
+            return self._after(i, memorial.end())
         phrase = _PHRASE.match(self.text, self.tokens[i].start)
         if not phrase or self._digit(phrase.end()) or self._digit(phrase.start() - 1):
             return 0
@@ -152,7 +71,7 @@ class _Reader(Reader):
         """Read a number with its scale words: 3만 5천, 1억 2,000만; the next token's number."""
         raw = self.tokens[i].text
         spoken, j, scaled = read_decimal(raw), i + 1, False
-        while length := self._scale_length(j):
+        while length := self._scale_length(j, self._is_ordinal(i)):
             scale = self.tokens[j].text[:length]
             self._split(j, length)
             number = "" if spoken == "일" and scale[0] in "십백천만" and not self._is_ordinal(i) else spoken
@@ -168,8 +87,10 @@ class _Reader(Reader):
         whole = raw.replace(",", "")
         return Quantity(spoken, int(whole) if whole.isdigit() and not scaled else None, raw), j
 
-    def _scale_length(self, j: int) -> int:
+    def _scale_length(self, j: int, ordinal: bool = False) -> int:
         token = self._token(j)
+        if ordinal and token.text.startswith("조"):  # 제10조 is an article
+            return 0
         if token.kind != "hangul" or token.text.startswith(table.NOT_SCALES):
             return 0
         return len(token.text) - len(token.text.lstrip(table.SCALES))
@@ -216,13 +137,9 @@ class _Reader(Reader):
         return not label and not self._hangul_near(j, table.NUMBERED_NOUNS)
 
     def _number(self, i: int) -> int:
-        raw = self.tokens[i].text
         compound = self._compound(i)
         if compound:
             return compound
-        if self._is_memorial(i):
-            self.out.append(digits(raw, table.DIGITS))
-            return i + 1
         number, j = self._quantity(i)
         range_end = self._range(i, number, j)
         if range_end:
@@ -248,7 +165,7 @@ class _Reader(Reader):
             self._emit_number(i, read_counted(number, counter, self._is_native(number, counter, i, k)))
             if counter == "일":
                 return self._weekday(k + 1)
-            if counter == "번" and self._hangul_near(k + 1, table.NUMBERED_NOUNS):
+            if self._token(k + 1).kind == "number" or self._hangul_near(k + 1, table.NUMBERED_NOUNS):
                 self.out.append(" ")
             return k + 1
         unit = self._unit(j)
@@ -308,13 +225,10 @@ class _Reader(Reader):
         if native and (number.value, other.value) in table.APPROXIMATE:
             self._emit_number(i, f"{table.APPROXIMATE[number.value, other.value]} {counter}")
             return place + 1
-        first = _bare(number.value) if native else number.spoken
+        first = native_alone(number.value) if native and number.value < 100 else number.spoken
         last = read_counted(other, counter, native)
         self._emit_number(i, f"{first}에서 {last}")
         return place + 1
-
-    def _is_memorial(self, i: int) -> bool:
-        return self.tokens[i].text in table.MEMORIAL_DAYS and self._hangul_near(i + 1, table.MEMORIAL_NOUNS)
 
     # -- dates, times and other shapes of numbers --
 
@@ -324,7 +238,7 @@ class _Reader(Reader):
 
     def _date(self, i: int) -> int:
         year, month, day = (int(part) for part in re.findall(r"\d+", self.tokens[i].text))
-        self.out.append(f"{sino_korean(year)} 년 {_month(month)} {sino_korean(day)} 일")
+        self.out.append(f"{sino_korean(year)} 년 {month_name(month)} {sino_korean(day)} 일")
         return self._weekday(i + 1 + (self._token(i + 1).text == "." and self.tokens[i].text.count(".") == 2))
 
     def _weekday(self, i: int) -> int:
@@ -366,7 +280,7 @@ class _Reader(Reader):
     def _fraction(self, i: int) -> int:
         above, below = (int(part) for part in self.tokens[i].text.split("/"))
         if self._token(i + 1).text == "(" and self._token(i + 2).text in list(table.WEEKDAYS):
-            self.out.append(f"{_month(above)} {sino_korean(below)} 일")
+            self.out.append(f"{month_name(above)} {sino_korean(below)} 일")
             return self._weekday(i + 1)
         self.out.append(f"{sino_korean(below)}분의 {sino_korean(above)}")
         return i + 1
@@ -438,7 +352,10 @@ class _Reader(Reader):
         if compound:
             return compound
         apart = self._token(i - 1).kind == "number"
-        self.out.append((" " if apart else "") + _latin_word(text))
+        for offset, letter in enumerate(text):
+            if not unicodedata.normalize("NFD", letter)[0].isascii():  # é is e, but ß or ł is no letter we know
+                self._report(self.tokens[i].start + offset, instead="")
+        self.out.append((" " if apart else "") + read_word(text))
         return i + 1
 
     def _is_roman(self, i: int) -> bool:
@@ -451,7 +368,7 @@ class _Reader(Reader):
 
     def _numeral(self, i: int, letters: str) -> int:
         """Emit a Roman numeral, Sino-Korean as written before counters (제2차), 관용."""
-        value = _roman_value(letters)
+        value = roman_value(letters)
         self.out.append(sino_korean(value))
         counter, k = self._counter(i + 1)
         if counter:
@@ -461,11 +378,11 @@ class _Reader(Reader):
         return i + 1
 
     def _initials(self, i: int) -> int:
-        self.out.append(_letters(self.tokens[i].text))
+        self.out.append(spell(self.tokens[i].text))
         return i + 1
 
     def _url(self, i: int) -> int:
-        self.out.append(_address(self.tokens[i].text))
+        self.out.append(read_address(self.tokens[i].text))
         return i + 1
 
     _email = _url
@@ -594,49 +511,3 @@ class _Reader(Reader):
             self._split(k, len(counter))
             return k + 1
         return j
-
-
-def _bare(number: int) -> str:
-    """A native number on its own: 스물하나."""
-    return table.NATIVE_TENS[number // 10] + table.NATIVE_ONES[number % 10]
-
-
-def _month(month: int) -> str:
-    return table.MONTHS.get(month, f"{sino_korean(month)}월")
-
-
-def _roman_value(letters: str) -> int:
-    values = [table.ROMAN[letter] for letter in letters]
-    return sum(-v if v < following else v for v, following in zip(values, [*values[1:], 0], strict=True))
-
-
-def _letters(text: str) -> str:
-    return "".join(table.LETTERS[letter] for letter in text.lower() if letter in table.LETTERS)
-
-
-def _latin_word(word: str) -> str:
-    """A Latin word: from the table, spelt out (capitals, no vowel), or by its English sounds."""
-    plain = "".join(c for c in unicodedata.normalize("NFD", word) if c.isascii() and (c.isalpha() or c == "'"))
-    known = table.WORDS.get(plain.lower())
-    if known and not (plain.isupper() and plain.lower() in table.LETTER_WORDS):
-        return known
-    if plain.isupper() or len(plain) == 1 or not re.search("[aeiouy]", plain.lower()):
-        return _letters(plain)
-    return word_in_hangul(plain)
-
-
-def _address(text: str) -> str:
-    """An e-mail or web address: words, letters, digits and the names of the marks (관용)."""
-    pieces = []
-    for piece in re.findall(r"\.(?:com|net)\b|[A-Za-z]+|\d+|.", text):
-        if piece in table.ADDRESS_WORDS:
-            pieces.append(table.ADDRESS_WORDS[piece])
-        elif piece.isdigit():
-            pieces.append(digits(piece))
-        elif not piece.isalpha():
-            pieces.append(table.ADDRESS_SYMBOLS.get(piece, ""))
-        elif piece.lower() in table.WORDS:
-            pieces.append(table.WORDS[piece.lower()])
-        else:
-            pieces.append(_letters(piece) if len(piece) <= 3 else _latin_word(piece.lower()))
-    return " ".join(pieces)

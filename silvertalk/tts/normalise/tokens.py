@@ -40,7 +40,7 @@ PATTERNS = {
     "email": r"[A-Za-z0-9][A-Za-z0-9._+-]*@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}",
     "domain": r"[A-Za-z][A-Za-z0-9-]*(?:\.[A-Za-z0-9-]+)*\.(?:com|net|org|kr|io|ai|gov|edu|cn)(?![A-Za-z0-9])",
     "phone": r"(?<![\d.,-])(?:\+\d{1,3}[ -]\d{1,3}-\d{3,4}-\d{4}|\(?0\d{1,2}\)?[- ]?\d{3,4}-\d{4}|01\d{9}"
-    r"|1[5-9]\d\d-\d{4})(?![\d-])",
+    r"|1(?:522|533|544|566|577|588|599|600|644|661|666|668|670|688|800|811|833|855|877|899)-\d{4})(?![\d-])",
     "date": r"(?<![\d.])(?:1\d|20|21)\d\d(?P<separator>[-./]) ?(?:0?[1-9]|1[0-2])(?P=separator) ?"
     r"(?:[12]\d|3[01]|0?[1-9])(?!\d|-\d)",
     "time": r"(?<![\d:.])(?:[01]?\d|2[0-4]):[0-5]\d(?::[0-5]\d)?(?![\d:])",
@@ -134,3 +134,20 @@ def _fold(character: str) -> str:
 def tokenise(text: str) -> list[Token]:
     """Cut prepared text into tokens; joined again they are the text."""
     return [Token(match.lastgroup, match.group(), match.start()) for match in _LEXER.finditer(text)]
+
+
+def words(table: str) -> list[str]:
+    """A table of words, parted by spaces."""
+    return table.split()
+
+
+def pairs(table: str) -> dict[str, str]:
+    """A table of "written spoken" pairs, parted by commas."""
+    entries = (entry.strip().partition(" ") for entry in table.replace("\n", " ").split(", ") if entry.strip())
+    return {written: spoken for written, _, spoken in entries}
+
+
+def roman_value(letters: str) -> int:
+    """The value of a Roman numeral: IX -> 9."""
+    values = [{"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}[letter] for letter in letters]
+    return sum(-v if v < following else v for v, following in zip(values, [*values[1:], 0], strict=True))
