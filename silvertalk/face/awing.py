@@ -186,7 +186,7 @@ class AwingDetector:
     def __init__(self, weights: str | os.PathLike, device: str = "cpu"):
         state, _ = read_weights(weights)
         with torch.device("meta"):
-            network = AwingFan()
+            network = AwingFan(sum(key.endswith(".coordconv.conv.weight") for key in state))
         known = {key: value for key, value in state.items() if key in network.state_dict()}
         self.network = load_state(network, known, str(weights), assign=True).eval().to(device)
         self.device = device

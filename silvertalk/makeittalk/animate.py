@@ -27,7 +27,6 @@ from silvertalk.makeittalk.geometry import (
 from silvertalk.makeittalk.networks import MAX_LENGTH, WINDOW
 from silvertalk.makeittalk.options import AnimationOptions
 
-FPS = 62.5  # landmark frames per second: a hop of 256 samples at 16 kHz
 EMBEDDING_SCALE = 3  # what the published speaker branch is given of an embedding
 SPEAKER_WINDOW = 31  # frames over which its movement is smoothed
 FADE = 32  # frames in which a piece passes into the next, 0.5 s
@@ -81,9 +80,17 @@ class AudioToLandmarks:
         return np.concatenate(list(self.stream(au, embedding, face, options)))
 
     def stream(
-        self, au: np.ndarray, embedding: np.ndarray, face: np.ndarray, options: AnimationOptions = AnimationOptions()
+        self,
+        au: np.ndarray,
+        embedding: np.ndarray,
+        face: np.ndarray,
+        options: AnimationOptions = AnimationOptions(),
+        speaking: np.ndarray | None = None,
     ) -> Iterator[np.ndarray]:
-        """Do what calling does, block by block: yields (n, 204)."""
+        """Do what calling does, block by block: yields (n, 204).
+
+        ``speaking`` (T,), 1 where somebody speaks and 0 where not, lets what is said rest there; None: 1 everywhere.
+        """
         for given, shape, name in ((au, (None, 80), "au"), (embedding, (256,), "embedding"), (face, (68, 3), "face")):
             _check(given, shape, name)
         if not options.published:  # the window of the last frame has to be whole
@@ -91,7 +98,8 @@ class AudioToLandmarks:
         elif len(au) < WINDOW + SHORTEST:
             raise ValueError(f"sound of {len(au)} frames is too short for the published way; give {WINDOW + SHORTEST}")
         windows = torch.from_numpy(np.array(au, np.float32)).unfold(0, WINDOW, 1).transpose(1, 2)
-        pieces = ((start, self._move(windows[start:end], embedding, face, options))
+        share = np.ones(len(au), np.float32) if speaking is None else np.asarray(speaking, np.float32)
+        pieces = ((start, self._move(windows[start:end], embedding, face, options, share[start:end]))
                   for start, end in _pieces(len(au) - WINDOW, options.published))  # fmt: skip
         joined = _cross_fade(pieces)
         smoothed = _in_context((straighten_nose(block) for block in joined), lambda x: savgol(x, 5), 2)
@@ -99,12 +107,16 @@ class AudioToLandmarks:
             yield block.reshape(-1, 204).astype(np.float32)
 
     @torch.inference_mode()
-    def _move(self, windows: torch.Tensor, embedding: np.ndarray, face: np.ndarray, options: AnimationOptions):
-        """Landmarks (N, 68, 3) of a piece (N, 18, 80)."""
+    def _move(
+        self, windows: torch.Tensor, embedding: np.ndarray, face: np.ndarray, options: AnimationOptions,
+        speaking: np.ndarray,
+    ):  # fmt: skip
+        """Landmarks (N, 68, 3) of a piece (N, 18, 80), in which somebody speaks (N,)."""
         windows = windows.to(self.device)
         rest = torch.from_numpy(np.array(face, np.float32)).to(self.device).reshape(1, -1)
         said = _points(self.content(windows, rest))
-        moved = face.astype(np.float32) + amplify_lips(calibrate(said), options.amp_lip_x, options.amp_lip_y)
+        said = amplify_lips(calibrate(said), options.amp_lip_x, options.amp_lip_y) * speaking[:, None, None]
+        moved = face.astype(np.float32) + said
         if self.speaker is not None and options.amp_pos:
             voice = EMBEDDING_SCALE * torch.from_numpy(np.array(embedding, np.float32)).to(self.device)[None]
             manner = savgol(_points(self.speaker(windows, voice)), SPEAKER_WINDOW)

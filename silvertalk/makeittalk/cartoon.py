@@ -16,7 +16,6 @@ import numpy as np
 
 from silvertalk.face.dump import MIN_SOUND
 from silvertalk.face.watermark import make_watermark
-from silvertalk.makeittalk.animate import finish
 from silvertalk.makeittalk.geometry import close_mouth
 from silvertalk.makeittalk.motion import Motion, at_rate
 from silvertalk.makeittalk.options import MOUTHS, CartoonOptions
@@ -115,9 +114,8 @@ class Cartoon:
         """Draw the frames of a puppet that says a sound, 16 kHz float (N,) in [-1, 1]."""
         puppet, mark = face.puppet, None
         rest = close_mouth(puppet.closed, amount=1) if options.close_mouth else puppet.closed
-        moved = self.motion.landmarks(rest, wav, options)
-        smooth = finish(moved, options, FACE_WINDOW, MOUTH_WINDOW)
-        for points in at_rate(smooth, options.fps, num_frames):
+        moved = self.motion.landmarks(rest, wav, options, FACE_WINDOW, MOUTH_WINDOW)
+        for points in at_rate(moved, options.fps, num_frames):
             picture = Picture.from_rgb(face.draw(puppet.to_pixels(points))[..., ::-1])
             if options.watermark:
                 mark = mark or make_watermark(options.watermark, picture)

@@ -1,7 +1,7 @@
 """How a face moves with a sound: what photos and drawings have in common.
 
-Sound flows in pieces through voice conversion and the landmark branches, so memory does not grow with its length,
-and the first frames are there while the end is still to be heard.
+Sound flows in pieces through voice conversion, landmarks come in blocks; only the features, 20 kB a second, are
+held for the whole sound.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from silvertalk.makeittalk.animate import AudioToLandmarks
+from silvertalk.makeittalk.animate import AudioToLandmarks, finish
 from silvertalk.makeittalk.checkpoint import load_network
 from silvertalk.makeittalk.options import VideoOptions
 from silvertalk.makeittalk.pickles import read_embeddings
@@ -36,7 +36,7 @@ HOP = 256  # samples of a frame of landmarks
 PIECE = 3750  # frames of sound converted at a time, 60 s
 CONTEXT = 64  # frames, 1 s, heard before and after a piece; the filter and the network have forgotten what is further
 VOICE_SECONDS = 60  # of the sound that say who speaks
-SHORTEST = SAMPLING_RATE // 2  # samples; what is shorter is followed by silence
+EDGE = 4  # frames, half of 0.14 s, in which the lips come to rest in silence
 
 
 class Motion:
@@ -83,25 +83,36 @@ class Motion:
         found = {name: given or newest_experiment(expdir, f"makeittalk_{name}_") for name, given in named.items()}
         return cls(**found, statistics=statistics, device=device)
 
-    def landmarks(self, face: np.ndarray, wav: np.ndarray, options: VideoOptions) -> Iterator[np.ndarray]:
+    def landmarks(
+        self,
+        face: np.ndarray,
+        wav: np.ndarray,
+        options: VideoOptions,
+        face_window: int = 15,
+        mouth_window: int = 5,
+    ) -> Iterator[np.ndarray]:
         """Move a face with a sound.
 
         Args:
             face: (68, 3) normalised, at rest.
             wav: 16 kHz sound, float (N,) in [-1, 1].
             options: How it moves.
+            face_window: Frames over which it is smoothed, see ``geometry.smooth``.
+            mouth_window: Likewise.
 
         Yields:
-            (n, 204), 62.5 frames a second in all.
+            (n, 68, 3) normalised, 62.5 frames a second in all.
         """
         embedding = _speaker(wav, options.reuse_speaker)
-        contents = self._contents(drive_sound(wav, options.gate, level=False))
-        au = np.concatenate([self.statistics.normalise(content) for content in contents])  # 20 kB a second
-        return self.animator.stream(au, embedding, face, options)
+        wav = _at_least_a_window(drive_sound(wav, options.gate, level=False))
+        au = self.statistics.normalise(np.concatenate(list(self._contents(wav))))
+        return finish(
+            self.animator.stream(au, embedding, face, options, speaking(wav)), options, face_window, mouth_window
+        )
 
     def _contents(self, wav: np.ndarray) -> Iterator[np.ndarray]:
         """Convert a sound to the target voice in pieces: (n, 80) each, ``1 + len(wav) // 256`` in all."""
-        pcm = match_level(to_pcm(np.pad(wav, (0, max(0, SHORTEST - len(wav))))))
+        pcm = match_level(to_pcm(wav))
         embedding = speaker_embedding((pcm[: VOICE_SECONDS * SAMPLING_RATE] / 32768).astype(np.float32))
         total = 1 + len(pcm) // HOP
         for first in range(0, total, PIECE):
@@ -116,28 +127,36 @@ def at_rate(blocks: Iterable[np.ndarray], fps: float, num_frames: int) -> Iterat
     """Take landmarks at another rate, on a line between their neighbours; the last ones are held.
 
     Args:
-        blocks: (n, ...) each, 62.5 a second.
+        blocks: (n, 68, 3) each, 62.5 a second.
         fps: Wanted frames per second.
         num_frames: How many.
 
     Yields:
-        (...).
+        (68, 3).
     """
     blocks = iter(blocks)
-    rows, first, ended = None, 0, False  # rows in memory, and the number of the first of them
+    rows, first, ended = np.zeros((0, 68, 3)), 0, False  # rows in memory, and the number of the first of them
     for number in range(num_frames):
         place = number * FRAMES_PER_SECOND / fps
         low = int(place)
-        while not ended and (rows is None or first + len(rows) < low + 2):
+        while first + len(rows) < low + 2 and not ended:
             block = next(blocks, None)
             ended = block is None
             if not ended:
-                kept = block[:0] if rows is None else rows[min(low - first, len(rows) - 1) :]
-                first += 0 if rows is None else len(rows) - len(kept)
+                kept = rows[max(0, min(low - first, len(rows) - 1)) :] if len(rows) else rows
+                first += len(rows) - len(kept)
                 rows = np.concatenate([kept, block])
         last = len(rows) - 1
         a, b = rows[min(low - first, last)], rows[min(low - first + 1, last)]
         yield a + (place - low) * (b - a)
+
+
+def speaking(wav: np.ndarray) -> np.ndarray:
+    """Say at which landmark frames a 16 kHz sound is not digital silence: float (1 + T // 256,), with soft edges."""
+    hops = np.pad(np.abs(wav), (0, HOP - len(wav) % HOP)).reshape(-1, HOP).max(axis=1) > 0
+    return np.convolve(np.pad(hops.astype(np.float32), EDGE, mode="edge"), np.ones(2 * EDGE + 1), "valid") / (
+        2 * EDGE + 1
+    )
 
 
 def _speaker(wav: np.ndarray, reused: str | None) -> np.ndarray:
@@ -146,11 +165,18 @@ def _speaker(wav: np.ndarray, reused: str | None) -> np.ndarray:
         return speaker_embedding(wav[: VOICE_SECONDS * SAMPLING_RATE])
     path, colon, name = reused.rpartition(":")
     if colon and path.endswith(".pickle"):
-        known = read_embeddings(path)
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"no {path}; give --reuse_speaker a sound file, or emb.pickle:NAME")
+        known = read_embeddings(Path(path))
         if name not in known:
             raise ValueError(f"{path}: has no speaker '{name}'; it has {', '.join(map(str, sorted(known)[:10]))}")
         return np.asarray(known[name], np.float32).reshape(-1)
     return speaker_embedding(read_audio(reused, SAMPLING_RATE, end=VOICE_SECONDS)[0])
+
+
+def _at_least_a_window(wav: np.ndarray) -> np.ndarray:
+    """Follow a very short sound with silence."""
+    return np.pad(wav, (0, max(0, SAMPLING_RATE // 2 - len(wav))))
 
 
 def _load(source, kind: str):

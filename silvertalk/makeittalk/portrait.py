@@ -19,37 +19,18 @@ from silvertalk.face import make_backend
 from silvertalk.face.dump import MIN_SOUND
 from silvertalk.face.watermark import make_watermark
 from silvertalk.makeittalk import translate
-from silvertalk.makeittalk.animate import AudioToLandmarks, finish
-from silvertalk.makeittalk.checkpoint import load_network
 from silvertalk.makeittalk.drawing import draw_landmarks
+from silvertalk.makeittalk.motion import Motion, at_rate
 from silvertalk.makeittalk.options import PortraitOptions
 from silvertalk.makeittalk.photo import Head, make_head, read_photo
-from silvertalk.makeittalk.pickles import read_embeddings
-from silvertalk.makeittalk.sound import (
-    FRAMES_PER_SECOND,
-    SoundFeatures,
-    autovc_mel,
-    f0_bins,
-    filter_wav,
-    match_level,
-    speaker_embedding,
-    to_pcm,
-)
-from silvertalk.makeittalk.statistics import Statistics
-from silvertalk.media import Picture, VideoWriter, read_audio
-from silvertalk.media.mel import SAMPLING_RATE
+from silvertalk.media import Picture, VideoWriter
 from silvertalk.media.provenance import provenance
 from silvertalk.media.sound import Sound, heard_together
-from silvertalk.media.speech import drive_sound
 from silvertalk.utils import progress
 from silvertalk.utils.background import in_background
 from silvertalk.utils.engine import Engine
 from silvertalk.utils.experiment import newest_experiment
 
-HOP = 256  # samples of a frame of landmarks
-PIECE = 3750  # frames of sound converted at a time, 60 s
-CONTEXT = 64  # frames, 1 s, heard before and after a piece; the filter and the network have forgotten what is further
-VOICE_SECONDS = 60  # of the sound that say who speaks
 BATCHES_AHEAD = 1
 PICTURES_AHEAD = 8
 
@@ -106,7 +87,6 @@ class Portrait:
         img_size: int | None = None,
         official: bool | None = None,
     ):
-        self.statistics = _statistics(statistics, content)
         self.engine: Engine = (
             translation
             if isinstance(translation, Engine)
@@ -115,9 +95,8 @@ class Portrait:
             )
         )
         self.device = self.engine.device
-        self.features = SoundFeatures(_load(autovc, "AutoVC"), self.statistics.target_embedding, self.device)
-        branches = _load(content, "ContentBranch"), _load(speaker, "SpeakerBranch")
-        self.animator = AudioToLandmarks(*branches, device=self.device)
+        self.motion = Motion(autovc, content, speaker, statistics, self.device)
+        self.statistics = self.motion.statistics
         self.backend = make_backend(backend, self.device) if isinstance(backend, str) else backend
         self.official = _is_official(content) if official is None else official
         self.model = (
@@ -202,41 +181,10 @@ class Portrait:
             num_frames: How many, at ``options.fps``.
             options: How.
         """
-        landmarks = at_rate(self.landmarks(head.face, wav, options), options.fps, num_frames)
+        landmarks = at_rate(self.motion.landmarks(head.face, wav, options), options.fps, num_frames)
         batches = in_background(self._batches(head, landmarks), BATCHES_AHEAD)
         drawn = in_background(self._drawn(batches), BATCHES_AHEAD)
         return in_background(_shown(head, drawn, options), PICTURES_AHEAD)
-
-    def landmarks(self, face: np.ndarray, wav: np.ndarray, options: PortraitOptions) -> Iterator[np.ndarray]:
-        """Move a normalised face (68, 3) with a 16 kHz sound: yields (n, 68, 3), 62.5 frames a second in all."""
-        embedding = self._speaker(wav, options.reuse_speaker)
-        contents = self._contents(drive_sound(wav, options.gate, level=False))
-        au = self.statistics.normalise(np.concatenate(list(contents)))
-        return finish(self.animator.stream(au, embedding, face, options), options)
-
-    def _speaker(self, wav: np.ndarray, reused: str | None) -> np.ndarray:
-        """Embedding (256,) of whoever's manner the head moves in."""
-        if not reused:
-            return speaker_embedding(wav[: VOICE_SECONDS * SAMPLING_RATE])
-        path, colon, name = reused.rpartition(":")
-        if colon and path.endswith(".pickle"):
-            known = read_embeddings(path)
-            if name not in known:
-                raise ValueError(f"{path}: has no speaker '{name}'; it has {', '.join(map(str, sorted(known)[:10]))}")
-            return np.asarray(known[name], np.float32).reshape(-1)
-        return speaker_embedding(read_audio(reused, SAMPLING_RATE, end=VOICE_SECONDS)[0])
-
-    def _contents(self, wav: np.ndarray) -> Iterator[np.ndarray]:
-        """Convert a sound to the target voice in pieces: (n, 80) each, ``1 + len(wav) // 256`` in all."""
-        pcm = match_level(to_pcm(_at_least_a_window(wav)))
-        embedding = speaker_embedding((pcm[: VOICE_SECONDS * SAMPLING_RATE] / 32768).astype(np.float32))
-        total = 1 + len(pcm) // HOP
-        for first in range(0, total, PIECE):
-            last = min(first + PIECE, total)
-            before = max(0, first - CONTEXT)
-            filtered = filter_wav(pcm[before * HOP : (last + CONTEXT) * HOP])
-            content = self.features.convert(autovc_mel(filtered), f0_bins(filtered), embedding)
-            yield content[first - before : last - before]
 
     def _batches(self, head: Head, landmarks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Draw landmarks (68, 3) and put the portrait beside them: yields (B, 6, S, S)."""
@@ -255,34 +203,6 @@ class Portrait:
             yield from map(translate.to_picture, self.engine(batch))
 
 
-def at_rate(blocks: Iterable[np.ndarray], fps: float, num_frames: int) -> Iterator[np.ndarray]:
-    """Take landmarks at another rate, on a line between their neighbours; the last ones are held.
-
-    Args:
-        blocks: (n, 68, 3) each, 62.5 a second.
-        fps: Wanted frames per second.
-        num_frames: How many.
-
-    Yields:
-        (68, 3).
-    """
-    blocks = iter(blocks)
-    rows, first, ended = np.zeros((0, 68, 3)), 0, False  # rows in memory, and the number of the first of them
-    for number in range(num_frames):
-        place = number * FRAMES_PER_SECOND / fps
-        low = int(place)
-        while first + len(rows) < low + 2 and not ended:
-            block = next(blocks, None)
-            ended = block is None
-            if not ended:
-                kept = rows[max(0, min(low - first, len(rows) - 1)) :] if len(rows) else rows
-                first += len(rows) - len(kept)
-                rows = np.concatenate([kept, block])
-        last = len(rows) - 1
-        a, b = rows[min(low - first, last)], rows[min(low - first + 1, last)]
-        yield a + (place - low) * (b - a)
-
-
 def _shown(head: Head, drawn: Iterable[np.ndarray], options: PortraitOptions) -> Iterator[Picture]:
     """What the video shows of drawn portraits."""
     mark = None
@@ -292,27 +212,6 @@ def _shown(head: Head, drawn: Iterable[np.ndarray], options: PortraitOptions) ->
             mark = mark or make_watermark(options.watermark, picture)
             mark.draw(picture)
         yield picture
-
-
-def _at_least_a_window(wav: np.ndarray) -> np.ndarray:
-    """Follow a very short sound with silence."""
-    return np.pad(wav, (0, max(0, SAMPLING_RATE // 2 - len(wav))))
-
-
-def _load(source, kind: str):
-    """The network, or the one that is found where ``source`` says."""
-    return load_network(source, kind) if isinstance(source, str | os.PathLike) else source
-
-
-def _statistics(source, content) -> Statistics:
-    """The statistics that were given, or those beside the content branch."""
-    if isinstance(source, Statistics):
-        return source
-    if source is None:
-        if not isinstance(content, str | os.PathLike):
-            raise ValueError("networks in memory come without statistics; give them, too")
-        source = content if Path(content).is_dir() else Path(content).parent
-    return Statistics.load(source)
 
 
 def _is_official(content) -> bool:

@@ -152,6 +152,8 @@ class _Interpreter:
 
 def _the(kind: type, value):
     """Return a value of the kind it has to be."""
+    if isinstance(value, _Name) and kind is not _Name:
+        raise ValueError(f"'{value.name}' is refused; only {READ} are read")
     if type(value) is not kind:
         raise ValueError(f"a {type(value).__name__} stands where a {kind.__name__} has to be")
     return value
@@ -211,7 +213,7 @@ def _finished(value):
             raise ValueError("an array has no content")
         return value.content
     if isinstance(value, _Name):
-        raise ValueError(f"'{value.name}' is refused; only {READ} are read")
+        _the(object, value)
     if isinstance(value, _Dtype):
         return value.value()
     if isinstance(value, tuple | list):

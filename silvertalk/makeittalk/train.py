@@ -84,12 +84,15 @@ class PictureDataOptions:
     img_size: int = 256  # side of the pictures (pixels)
     num_points: int = 68  # landmarks that are drawn; 74 needs stage 11 with --awing_weights
     augment: bool = True  # mirror, move, and change light and colours
+    crop: int = 0  # side of the part of the pictures that is trained on (pixels); 0: all of them
     speaker_balance: float = 0.0  # 0: every clip is drawn equally often; 1: every speaker; between: between
     num_workers: int = 2  # loader processes
 
     def __post_init__(self):
         if self.num_points not in (68, 74):
             raise ValueError(f"data.num_points is 68 or 74, not {self.num_points}")
+        if not 0 <= self.crop <= self.img_size:
+            raise ValueError(f"data.crop {self.crop} is not within data.img_size {self.img_size}")
 
 
 TRAINED_ALONE = ("dropout", "pos_dim")  # options that published weights do not settle
@@ -292,8 +295,9 @@ def train_translation(
     """
     lightning.seed_everything(trainer.seed, verbose=False)
     network = build_network("ImageTranslation", init, **vars(model))
-    if data.img_size % (smallest := 2 ** network.options["num_downs"]):
-        raise ValueError(f"data.img_size {data.img_size} is no multiple of {smallest}, which the network halves it to")
+    for name, size in (("img_size", data.img_size), ("crop", data.crop)):
+        if size % (smallest := 2 ** network.options["num_downs"]):
+            raise ValueError(f"data.{name} {size} is no multiple of {smallest}, which the network halves to 1")
     _prepare(
         "makeittalk_translation", train_dir, exp_dir, network, init=init, data=data, optim=optim, loss=loss,
         trainer=trainer,
@@ -308,7 +312,7 @@ def train_translation(
             f" --portrait_size {data.img_size}"
         )
     datasets = (
-        TranslationDataset(train, trainer.seed, data.img_size, data.augment, data.speaker_balance),
+        TranslationDataset(train, trainer.seed, data.img_size, data.augment, data.crop, data.speaker_balance),
         TranslationDataset(valid, trainer.seed + 1, data.img_size),
     )
     loaders = make_loaders(*datasets, data.batch_size, data.num_workers, trainer)

@@ -131,6 +131,6 @@ def check_inputs(shapes: Mapping[str, tuple[int, ...]]) -> tuple[np.ndarray]:
     size = shapes["picture"][-1]
     portrait = cv2.resize(astronaut()[20:250, 105:335, ::-1], (size, size), interpolation=cv2.INTER_AREA)
     face = mean_face()[:, :2]
-    face = (face / np.ptp(face[:, 0]) * 0.45 + (0.52, 0.4)) * size
+    face = (face / np.ptp(face[:, 0]) * 0.4 + (0.52, 0.37)) * size
     inputs = [to_input(draw_landmarks(face + shift * size / 256, size), portrait) for shift in CHECK_SHIFTS]
     return (np.stack(inputs),)

@@ -77,9 +77,9 @@ def load_portrait(
     """
     if refine not in (None, "wav2lip"):
         raise ValueError(f"refine '{refine}' is not wav2lip; leave it out for the portrait's own lips")
-    portrait = Portrait.from_exp(expdir, **options)
     if refine is None:
-        return portrait
+        return Portrait.from_exp(expdir, **options)
+    generator = wav2lip_exp or newest_experiment(expdir, "wav2lip_")  # before anything slow
+    portrait = Portrait.from_exp(expdir, **options)
     shared = {name: options.get(name, "auto") for name in ("device", "engine", "precision")}
-    generator = wav2lip_exp or newest_experiment(expdir, "wav2lip_")
     return RefinedPortrait(portrait, LipSync(generator, backend=portrait.backend, **shared))

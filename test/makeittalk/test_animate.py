@@ -105,6 +105,15 @@ def test_options_do_what_they_say(small, person):
     assert np.array_equal(closed, smooth(still))
 
 
+def test_lips_rest_where_nobody_speaks(small, person):
+    au, speaking = sound(60), np.repeat([1.0, 0.0], 30)
+    options = AnimationOptions(amp_pos=0)
+    moved = np.concatenate(list(small.stream(au, *person, options, speaking)))
+    rest = np.concatenate(list(small.stream(au, *person, options, np.zeros(60))))
+    np.testing.assert_allclose(moved[32:], rest[32:], rtol=0, atol=1e-6)
+    assert np.ptp(rest, axis=0).max() < 1e-6 < np.ptp(moved[:28], axis=0).max()
+
+
 def test_another_voice_moves_otherwise(small, person):
     au, (embedding, face) = sound(60), person
     assert np.abs(small(au, embedding, face) - small(au, np.roll(embedding, 9), face)).max() > 1e-4

@@ -99,6 +99,21 @@ def test_pictures_and_drawing_are_changed_alike(clips):
     assert 2 < mirrored < 10
 
 
+def test_parts_are_cut_out_of_all_pictures_alike(clips):
+    """Where the mouth is drawn the picture is dark, and nowhere else."""
+    dataset = TranslationDataset(clips, 1, 64, crop=32)
+    seen = 0
+    for index in range(12):
+        item = dataset[index]
+        assert item["target"].shape == item["reference"].shape == item["drawing"].shape == (32, 32, 3)
+        dark = item["target"].numpy().max(-1) < 60
+        drawn = (np.abs(item["drawing"].numpy().astype(int) - (238, 130, 238)) < 3).all(-1)
+        x1, y1, x2, y2 = item["parts"][0].round().int().clamp(0, 32).tolist()
+        assert dark.sum() == dark[y1:y2, x1:x2].sum() and drawn.sum() == drawn[y1:y2, x1:x2].sum()
+        seen += dark.any() and drawn.any()
+    assert seen > 6
+
+
 def test_stored_pictures_are_made_smaller(clips):
     full, small = (TranslationDataset(clips, 0, size).sample(clips[0], 0, 1) for size in (64, 32))
     assert small["target"].shape == (32, 32, 3)

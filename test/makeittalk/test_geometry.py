@@ -1,5 +1,7 @@
 """Landmark geometry is the published one, where there is such."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -50,6 +52,12 @@ def test_eyes_blink_as_published(data, pixel_sequence):
     relaxed = geometry.relax_lids(pixel_sequence[:46])
     assert np.array_equal(geometry.blink(pixel_sequence[:46]), relaxed)  # too short for a blink
     assert not np.array_equal(geometry.blink(pixel_sequence[:47])[:46], relaxed)
+
+
+def test_times_of_blinks():
+    times = np.array(list(itertools.islice(geometry.blink_times(5), 3000)))
+    assert times[0] == 30
+    assert (np.diff(times).min(), np.diff(times).max()) == (90, 149)
 
 
 def test_smoothing_is_the_published_one(data, pixel_sequence):

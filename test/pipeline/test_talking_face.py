@@ -10,7 +10,7 @@ from silvertalk.bin.silvertalk import main
 from silvertalk.face import make_backend
 from silvertalk.media import read_frames
 from silvertalk.pipeline import TalkingFace
-from silvertalk.pipeline.talking_face import newest_experiment
+from silvertalk.utils.experiment import newest_experiment
 from silvertalk.wav2lip import Wav2Lip
 from silvertalk.wav2lip.lipsync import LipSync
 
@@ -37,12 +37,25 @@ def test_newest_experiment(tmp_path):
         os.utime(tmp_path / name / "latest.pth", (100 - age, 100 - age))
     assert newest_experiment(tmp_path, "wav2lip_").name == "wav2lip_b"
     assert newest_experiment(tmp_path, "tts_").name == "tts_c"
+    with pytest.raises(FileNotFoundError, match="run stage 14"):
+        newest_experiment(tmp_path, "makeittalk_translation_")
 
 
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (["say", "--text", "x", "--face", "f", "--out", "o", "--expdir", "nowhere"], "run stage 10"),
+        (["say", "--text", "x", "--face", "f", "--out", "o", "--expdir", "nowhere"], "run stage 7"),
+        (["say", "--text", "x", "--face", "f", "--out", "o", "--model", "x"], "'x' is none of wav2lip, makeittalk"),
+        (
+            ["say", "--text", "x", "--face", "f", "--out", "o", "--model", "makeittalk", "--quality", "fast"],
+            "--quality is an option of --model wav2lip only",
+        ),
+        (
+            ["say", "--text", "x", "--face", "f", "--out", "o", "--amp_pos", "1"],
+            "--amp_pos is an option of --model makeittalk only",
+        ),
+        (["portrait", "--image", "f", "--audio", "x", "--out", "o", "--expdir", "nowhere"], "run stage 11"),
+        (["portrait", "--image", "f", "--audio", "x", "--out", "o", "--autovc_exp", "gone"], "run stage 12"),
         (["lipsync", "--audio", "x", "--face", "f", "--out", "o", "--wav2lip_exp", "nowhere"], "no nowhere; name"),
     ],
 )

@@ -90,6 +90,40 @@ def test_a_decoding_that_failed_goes_on_with_the_jobs_that_are_missing(recipe, t
     assert not (tmp_path / "count").exists()
 
 
+@pytest.mark.recipe
+def test_a_voice_with_a_front_end_speaks_the_text_as_it_is_read_aloud(recipe, tmp_path):
+    (tmp_path / "exp/tts/text.yaml").write_text("language: en\nnormalise: auto\ng2p: none\n")
+    (tmp_path / "dump/raw/dev/text").write_text('s1-a ab\ns1-c "a" b ☂\n', encoding="utf-8")
+    done = recipe("tts_decode")
+    assert done.returncode == 0, done.stdout
+    dev = tmp_path / "exp/tts/decode_latest/dev"
+    assert (dev / "text").read_text() == "s1-a ab\ns1-c a b\n"
+    assert (dev / "text.unknown.tsv").read_text(encoding="utf-8") == "s1-c\t7\t☂\tUMBRELLA\n"
+    assert keys(dev / "wav/wav.scp") == ["s1-a", "s1-c"]
+
+
+def test_transcripts_are_rewritten_before_the_token_list(recipe, tmp_path):
+    train = tmp_path / "dump/raw/tr_no_dev"
+    train.mkdir()
+    (train / "text").write_text("s1-f 3시\n", encoding="utf-8")
+    # Only the worker that rewrites is run; ESPnet's tokenizer takes seconds to start.
+    stand_in = """
+        only_text() {
+            shift
+            case $* in
+                *tts_text*) "$@" 2>/dev/null ;;
+                *) touch "${token_list%.txt}.new.txt" ;;
+            esac
+        }
+        train_cmd=only_text language=ko normalise=auto
+        tts_token_list
+        tts_set_text dev"""
+    done = recipe("eval", stand_in)
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "dump/raw/srctexts").read_text(encoding="utf-8") == "s1-f 세 시\n"
+    assert "dump/token_list/char/text/dev" in done.stdout
+
+
 def test_a_missing_checkpoint_names_those_that_are_there(recipe, tmp_path):
     (tmp_path / "exp/tts/latest.pth").rename(tmp_path / "exp/tts/7epoch.pth")
     done = recipe("tts_decode")
