@@ -29,6 +29,7 @@ setup(
         "librosa>=0.11",
         "lightning>=2.6",
         "matplotlib",
+        "num2words",
         "numpy>=2",
         "onnx",
         "onnxruntime>=1.31",

@@ -44,7 +44,7 @@ def filter_utterances(
     data = Path(data_dir)
     transcripts = Path(text) if text else data / "text"
     if not transcripts.is_file():
-        raise FileNotFoundError(f"no {transcripts}; run stage {5 if text else 4}")
+        raise FileNotFoundError(f"no {transcripts}; run stages 4 and 5")
     checks = [_text_check(read_token_list(token_list), token_type, cleaner)]
     if train_config is not None:
         config = load_train_config(train_config)

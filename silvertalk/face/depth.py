@@ -8,8 +8,8 @@ in by eye.
 
 Seen from far enough, a picture of a head is its points turned, without their depth, scaled and moved (weak
 perspective). Eyes, brows, nose and the ends of the jaw find the turn, so that an open mouth is not taken for a lifted
-head; the clip's own proportions are taken from it, and a little of its depth where the head turns. Every point keeps the
-place where it was seen, and gets the depth of the turned face.
+head; the clip's own proportions are taken from it, and a little of its depth where the head turns. Every point keeps
+the place where it was seen, and gets the depth of the turned face.
 
 Accuracy, on a textured head of another shape rendered with yaws of -25 to 25, pitches of -15 to 15 and rolls of -20
 degrees, its landmarks found by dlib: turns between two views within 5 degrees; all points, rigidly aligned, within 14 %

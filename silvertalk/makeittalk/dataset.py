@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from silvertalk.makeittalk.clips import PortraitClip
 from silvertalk.makeittalk.drawing import draw_landmarks
+from silvertalk.makeittalk.mesh import MovingPortrait
 from silvertalk.makeittalk.networks import MAX_LENGTH, WINDOW
 from silvertalk.makeittalk.statistics import Statistics
 from silvertalk.media import read_window
@@ -156,6 +157,7 @@ class TranslationDataset(ClipDataset):
         crop: Side of a part of the pictures that is given instead of all of them (pixels), half of the time one with
             the mouth or an eye in it; 0: all. The network sees detail only from near anyway, and takes more of it
             in the same time.
+        moved: Give the reference moved to the target's landmarks; needs 68 of them.
         speaker_balance: See above.
 
     Items, S being the side of what is given:
@@ -175,10 +177,11 @@ class TranslationDataset(ClipDataset):
         img_size: int,
         augment: bool = False,
         crop: int = 0,
+        moved: bool = False,
         speaker_balance: float = 0.0,
     ):
         super().__init__(clips, seed, speaker_balance)
-        self.img_size, self.augment, self.crop = img_size, augment, crop
+        self.img_size, self.augment, self.crop, self.moved = img_size, augment, crop, moved
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         rng, clip = self._draw(index)
@@ -191,7 +194,9 @@ class TranslationDataset(ClipDataset):
     ) -> dict[str, torch.Tensor]:
         """Read a pair of pictures by their numbers, changed at random where there is an ``rng``."""
         pictures = [read_window(clip.video, number, 1)[0] for number in (reference, target)]
-        points = clip.rows("picture_landmarks", target, 1).reshape(clip.num_points, -1)[:, :2]
+        points = self._points(clip, target)
+        if self.moved:
+            pictures[0] = MovingPortrait(pictures[0], self._points(clip, reference))(points)
         scale = self.img_size / len(pictures[0])
         move = np.array([[scale, 0, 0], [0, scale, 0]])  # of pixels, as a matrix for OpenCV
         if rng is not None:
@@ -208,6 +213,10 @@ class TranslationDataset(ClipDataset):
         names = ("drawing", "reference", "target")
         item = {name: torch.from_numpy(view) for name, view in zip(names, views, strict=True)}
         return item | {"parts": torch.from_numpy(boxes)}
+
+    def _points(self, clip: PortraitClip, number: int) -> np.ndarray:
+        """Landmarks of a picture: (P, 2), its pixels."""
+        return clip.rows("picture_landmarks", number, 1).reshape(clip.num_points, -1)[:, :2]
 
     def _cropped(self, rng: np.random.Generator, item: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Cut the same part out of all pictures."""

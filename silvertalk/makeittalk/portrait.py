@@ -20,6 +20,7 @@ from silvertalk.face.dump import MIN_SOUND
 from silvertalk.face.watermark import make_watermark
 from silvertalk.makeittalk import translate
 from silvertalk.makeittalk.drawing import draw_landmarks
+from silvertalk.makeittalk.mesh import MovingPortrait
 from silvertalk.makeittalk.motion import Motion, at_rate
 from silvertalk.makeittalk.options import PortraitOptions
 from silvertalk.makeittalk.photo import Head, make_head, read_photo
@@ -94,6 +95,7 @@ class Portrait:
                 translation, img_size, backend=engine, device=device, precision=precision, batch_size=batch_size
             )
         )
+        self.moves_portrait = translate.MOVED in self.engine.inputs
         self.device = self.engine.device
         self.motion = Motion(autovc, content, speaker, statistics, self.device)
         self.statistics = self.motion.statistics
@@ -189,8 +191,10 @@ class Portrait:
     def _batches(self, head: Head, landmarks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Draw landmarks (68, 3) and put the portrait beside them: yields (B, 6, S, S)."""
         size, held = self.engine.img_size, []
-        for points in landmarks:
-            held.append(translate.to_input(draw_landmarks(head.place(points), size), head.portrait))
+        move = MovingPortrait(head.portrait, head.place(head.face)) if self.moves_portrait else None
+        for points in map(head.place, landmarks):
+            portrait = move(points) if move else head.portrait
+            held.append(translate.to_input(draw_landmarks(points, size), portrait))
             if len(held) == self.engine.batch_size:
                 yield np.stack(held)
                 held = []

@@ -45,7 +45,7 @@ def save_curves(path: Path, clips: list[list[np.ndarray]], board, epoch: int) ->
 class LandmarkPreview:
     """A film of landmarks: the real ones beside the predicted ones."""
 
-    audio: str  # sound of the clip
+    audio: str  # sound of the clip; empty where it has none, as in dumps made of pickles
 
     SIZE = 256  # pixels
     SCALE, MIDDLE = 110, (128, 100)  # of a normalised face in the picture: pixels per unit, and where its origin lies
@@ -60,8 +60,8 @@ class LandmarkPreview:
         """
         faces = [x.detach().float().cpu().numpy().reshape(-1, 68, 3)[..., :2] for x in (real, predicted)]
         numbers = np.arange(0, len(real), RATE / FPS).astype(int)
-        wav = read_audio(self.audio, SAMPLING_RATE, 0, len(numbers) / FPS)[0]
-        with VideoWriter(path, FPS, wav, SAMPLING_RATE) as out:
+        sound = (read_audio(self.audio, SAMPLING_RATE, 0, len(numbers) / FPS)[0], SAMPLING_RATE) if self.audio else ()
+        with VideoWriter(path, FPS, *sound) as out:
             for number in numbers:
                 drawings = [draw_landmarks(x[number] * self.SCALE + self.MIDDLE, self.SIZE) for x in faces]
                 out.write(np.ascontiguousarray(np.concatenate(drawings, axis=1)[..., ::-1]))

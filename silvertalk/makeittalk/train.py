@@ -57,6 +57,7 @@ class TranslationNetworkOptions:
     """Size of the image translation; null: of --init, or as published."""
 
     ngf: int | None = None  # channels of the outermost level: 64
+    out_channels: int | None = None  # 3: a picture, as published; 4: drawn over the portrait moved by its landmarks
     num_downs: int | None = None  # halvings: 6; 7 gives it the same view of a face of 512 pixels
 
 
@@ -298,6 +299,8 @@ def train_translation(
     for name, size in (("img_size", data.img_size), ("crop", data.crop)):
         if size % (smallest := 2 ** network.options["num_downs"]):
             raise ValueError(f"data.{name} {size} is no multiple of {smallest}, which the network halves to 1")
+    if network.moves_portrait and data.num_points != 68:
+        raise ValueError("model.out_channels 4 moves the portrait by 68 points; leave data.num_points out")
     _prepare(
         "makeittalk_translation", train_dir, exp_dir, network, init=init, data=data, optim=optim, loss=loss,
         trainer=trainer,
@@ -311,9 +314,10 @@ def train_translation(
             f"{train_dir}: the portraits have {stored} pixels, {data.img_size} are wanted; run stage 11 with"
             f" --portrait_size {data.img_size}"
         )
+    moved = network.moves_portrait
     datasets = (
-        TranslationDataset(train, trainer.seed, data.img_size, data.augment, data.crop, data.speaker_balance),
-        TranslationDataset(valid, trainer.seed + 1, data.img_size),
+        TranslationDataset(train, trainer.seed, data.img_size, data.augment, data.crop, moved, data.speaker_balance),
+        TranslationDataset(valid, trainer.seed + 1, data.img_size, moved=moved),
     )
     loaders = make_loaders(*datasets, data.batch_size, data.num_workers, trainer)
     module = TranslationTraining(network, optim, loss, Path(exp_dir) / "images")

@@ -20,6 +20,8 @@ from silvertalk.utils.experiment import load_config
 
 KIND = "ImageTranslation"
 PUBLISHED_SIZE = 256  # pixels
+# Names of what an engine takes: a drawing and the portrait, which has been moved to the landmarks or not.
+STILL, MOVED = "picture", "moved_picture"
 CHECK_SHIFTS = (-6, 0, 6)  # pixels of 256 that the check's face moves by
 
 
@@ -28,13 +30,14 @@ class Painter(ImageTranslation):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """(B, 6, S, S) drawing and portrait, BGR in [0, 1] -> (B, 3, S, S) BGR in [0, 1]."""
-        return torch.relu(torch.tanh(super().forward(inputs)))
+        return torch.relu(self.picture(inputs))
 
 
 def make_engine(source: str | os.PathLike | ImageTranslation, img_size: int | None = None, **options) -> Engine:
     """Make the engine that runs an image translation fastest here, or the one asked for.
 
-    It takes float32 (B, 6, S, S), see ``to_input``, and gives float32 (B, 3, S, S), BGR in [0, 1].
+    It takes float32 (B, 6, S, S), see ``to_input``, by a name that says whether the portrait has to be
+    moved before, and gives float32 (B, 3, S, S), BGR in [0, 1].
 
     Args:
         source: Experiment folder of stage 14, published checkpoint, or network.
@@ -62,7 +65,7 @@ def translation_model(source: str | os.PathLike | ImageTranslation, img_size: in
     return Model(
         build="silvertalk.makeittalk.translate:build_painter",
         check="silvertalk.makeittalk.translate:check_inputs",
-        shapes={"picture": (6, size, size)},
+        shapes={MOVED if options["out_channels"] == 4 else STILL: (6, size, size)},
         options=dict(options),
         weights=None if in_memory else _weights_file(source),
         network=_painter(source) if in_memory else None,
@@ -120,7 +123,7 @@ def check_inputs(shapes: Mapping[str, tuple[int, ...]]) -> tuple[np.ndarray]:
     """Make what converted networks are compared on: a real portrait, and a face at three places.
 
     Args:
-        shapes: ``{"picture": (6, S, S)}``.
+        shapes: Name of the input and its shape (6, S, S).
 
     Returns:
         (3, 6, S, S), float32.
@@ -128,7 +131,7 @@ def check_inputs(shapes: Mapping[str, tuple[int, ...]]) -> tuple[np.ndarray]:
     import cv2
     from skimage.data import astronaut  # NASA, public domain
 
-    size = shapes["picture"][-1]
+    [(_, _, size)] = shapes.values()
     portrait = cv2.resize(astronaut()[20:250, 105:335, ::-1], (size, size), interpolation=cv2.INTER_AREA)
     face = mean_face()[:, :2]
     face = (face / np.ptp(face[:, 0]) * 0.4 + (0.52, 0.37)) * size

@@ -20,9 +20,7 @@ class TranslationLossOptions:
     """What the image translation is judged by, besides the L1 distance."""
 
     part_weight: float = 1.0  # of a pixel around mouth and eyes against any other, in the L1 and the gradient loss
-    perceptual: str = (
-        "auto"  # vgg (published), gradient (edges of the pictures), auto: vgg if its weights are there
-    )
+    perceptual: str = "auto"  # vgg (published), gradient (edges of the pictures), auto: vgg if its weights are there
     perceptual_weight: float = 1.0  # of VGG19's features
     style_weight: float = 3.0e7  # of their Gram matrices
     gradient_weight: float = 1.0  # of the edges, where they stand for VGG19
@@ -99,13 +97,13 @@ class TranslationTraining(TrainedModule):
 
     def training_step(self, batch, index):
         """One batch."""
-        values = self._losses(torch.tanh(self.network(batch["input"]).float()), batch)
+        values = self._losses(self.network.picture(batch["input"]), batch)
         self._log("train", values, len(batch["target"]))
         return values["loss"]
 
     def validation_step(self, batch, index):
         """One batch; the first is drawn. Mouth and eyes have to be nearer than those of the reference are."""
-        generated = torch.tanh(self.network(batch["input"]).float())
+        generated = self.network.picture(batch["input"])
         values = self._losses(generated, batch)
         inside = part_weights(batch["parts"], generated.shape[-1], 2.0) - 1  # 1 around mouth and eyes, 0 elsewhere
         for name, picture in (("parts_l1", generated.clamp(0, 1)), ("parts_l1_reference", batch["input"][:, 3:])):

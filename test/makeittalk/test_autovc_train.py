@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
 from torch.nn import functional
 
 from silvertalk.bin import makeittalk_autovc_train
@@ -38,8 +37,6 @@ from silvertalk.utils.experiment import load_config
 from silvertalk.utils.learning import OptimOptions
 from silvertalk.utils.training import TrainerOptions
 
-ROOT = Path(__file__).parents[2]
-CONFIGS = sorted(ROOT.glob("**/conf/**/train_makeittalk_autovc*.yaml"))
 TINY = NetworkOptions(neck=2, pre=16)
 SHORT = TrainerOptions(max_epoch=1, num_iters_per_epoch=2, num_valid_iters=1, keep_nbest_models=2)
 FEW = DataOptions(batch_size=3, num_workers=0)
@@ -234,15 +231,10 @@ def test_losses(monkeypatch):
         LossOptions(content_weight=-1)
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_training_takes_the_configuration(path):
-    folders = ["--train_dirs", "x", "y", "--valid_dirs", "z", "--exp_dir=e"]
-    options = makeittalk_autovc_train.get_parser().parse_args([f"--config={path}", *folders])
+def test_several_sets_may_be_named():
+    cmd = ["--train_dirs", "x", "y", "--valid_dirs", "z", "--exp_dir=e"]
+    options = makeittalk_autovc_train.get_parser().parse_args(cmd)
     assert options.train_dirs == ["x", "y"] and options.valid_dirs == ["z"]
-    for section, values in yaml.safe_load(path.read_text()).items():
-        for name, value in values.items():
-            assert vars(options[section])[name] == pytest.approx(value), (section, name)
-    AutoVC(**{name: value for name, value in vars(options.model).items() if value is not None})
 
 
 @pytest.mark.recipe  # seconds

@@ -1,7 +1,5 @@
 """Stage 11."""
 
-import logging
-
 import kaldiio
 import numpy as np
 import pytest
@@ -25,7 +23,7 @@ F = 30  # pictures of a clip
 def embedding(monkeypatch):
     """Voices are described by their loudness, which is quicker than resemblyzer."""
     monkeypatch.setattr(features, "speaker_embedding", lambda wav: np.full(256, np.abs(wav).max(), np.float32))
-    monkeypatch.setattr("silvertalk.makeittalk.sound._embed", lambda pcm: np.full(256, 1 / 16, np.float32))
+    monkeypatch.setattr("silvertalk.makeittalk.sound.embed_voice", lambda pcm: np.full(256, 1 / 16, np.float32))
 
 
 @pytest.fixture(scope="module")
@@ -150,9 +148,7 @@ def test_what_cannot_be_used_is_skipped_and_says_why(face_dump, autovc, tmp_path
         dump_portraits(source, tmp_path / "dump" / name, 1, 1, autovc, 32)
         with pytest.raises(RuntimeError, match=reason):
             combine_parts(tmp_path / "dump" / name, ["a-1"])
-    assert [record.levelno for record in caplog.records if "skipped a-1" in record.getMessage()] == [
-        logging.WARNING
-    ] * 2
+    assert caplog.text.count("skipped a-1") == 2
 
 
 def test_short_gaps_are_interpolated_and_listed(face_dump, autovc, tmp_path):

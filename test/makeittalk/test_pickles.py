@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from silvertalk.data import read_scp
-from silvertalk.makeittalk.clips import MATRICES
+from silvertalk.makeittalk.clips import MATRICES, load_portrait_clips
 from silvertalk.makeittalk.pickles import export_pickles, import_pickles, write_list, write_lists
 from silvertalk.makeittalk.safe_pickle import read_list, read_pickle
 from silvertalk.makeittalk.statistics import Statistics
@@ -50,7 +50,7 @@ def test_pickles_of_every_protocol_are_read(protocol, tmp_path):
     path = tmp_path / "x.pickle"
     path.write_bytes(pickle.dumps(content, protocol))
     same(read_pickle(path), content)
-    wanted = clips(4 if protocol == 0 else 1203)  # more than the thousand that pickle appends at once
+    wanted = clips(1203, 2)  # more than the thousand that pickle appends at once
     path.write_bytes(pickle.dumps(wanted, protocol))
     same(list(read_list(path)), wanted)
 
@@ -72,7 +72,7 @@ def test_pickles_from_somewhere_else_are_refused_and_not_run(protocol, tmp_path)
     for content in (evil, [evil], {"a": evil}, [(np.zeros(2), evil)], np.array([evil], object), [(np.zeros(1), Evil)]):
         path.write_bytes(pickle.dumps(content, protocol))
         for read in (read_pickle, lambda p: list(read_list(p))):
-            with pytest.raises(ValueError, match=r"x\.pickle: .*(mkdir|Evil).*refused.*nothing of it was run"):
+            with pytest.raises(ValueError, match=r"x\.pickle: .*refused.*nothing of it was run"):
                 read(path)
     assert not trap.exists()
     pickle.loads(pickle.dumps(evil, protocol))
@@ -133,10 +133,9 @@ def test_dump_survives_export_and_import(portrait_dump, tmp_path):
     }  # fmt: skip
     points = np.c_[faces[0][0][7].reshape(68, 3), np.ones(68)]
     np.testing.assert_allclose(points @ gaze["rot_trans"][0][7].T, gaze["anchor_t_shape"][0][7], atol=1e-5)
-    assert {key: v.shape for key, v in read_pickle(tmp_path / "out" / "emb.pickle").items()} == {
-        spk: (256,)
-        for spk in read_scp(portrait_dump / "tr_no_dev" / "spk2utt") | read_scp(portrait_dump / "dev" / "spk2utt")
-    }
+    voices = read_pickle(tmp_path / "out" / "emb.pickle")
+    assert sorted(voices) == sorted({*read_scp(portrait_dump / "tr_no_dev" / "spk2utt"), "d"})
+    assert {voice.shape for voice in voices.values()} == {(256,)}
 
     result = import_pickles(tmp_path / "out", "mine", tmp_path / "dump", portrait_dump)
     assert result == {"tr_no_dev": (3, {}), "dev": (2, {})}
@@ -147,6 +146,9 @@ def test_dump_survives_export_and_import(portrait_dump, tmp_path):
             np.testing.assert_allclose(given, wanted)
     assert set(read_scp(again / "utt2spk").values()) == set(read_scp(portrait_dump / "tr_no_dev" / "utt2spk").values())
     Statistics.load(tmp_path / "dump")
+    assert len(load_portrait_clips(again, min_frames=60)) == 3  # two branches can be trained on it
+    with pytest.raises(FileNotFoundError, match="video.scp"):
+        load_portrait_clips(again, min_pictures=2)
     # What is there is not done again.
     for path in Path(tmp_path / "dump" / "tr_no_dev").glob("*.scp"):
         path.unlink()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from silvertalk.face import make_backend
+from silvertalk.makeittalk import puppet_editor
 from silvertalk.makeittalk.puppet import (
     Puppet,
     bound_points,
@@ -30,6 +31,11 @@ EXAMPLE = ROOT / "egs" / "cartoon" / "counsellor"
 @pytest.fixture(scope="module")
 def golden():
     return np.load(ROOT / "test" / "goldens" / "makeittalk" / "cartoon_puppet.npz")
+
+
+@pytest.fixture(scope="module")
+def dlib_backend():
+    return make_backend("dlib")
 
 
 def as_set(triangles):
@@ -62,13 +68,13 @@ def test_saved_and_read_again(tmp_path):
         assert np.allclose(getattr(again, part), getattr(example, part), atol=1e-4), part
 
 
-def test_example(caplog):
+def test_example(dlib_backend, caplog):
     with caplog.at_level(logging.WARNING):
         example = Puppet.load(EXAMPLE)
     assert not caplog.records and example.mouth_is_drawn_open
     assert sum(path.stat().st_size for path in EXAMPLE.iterdir()) < 100_000
     assert (example.picture[[0, 0], [0, -1], 3] == 0).all() and example.picture[300, 256, 3] == 255
-    found = find_landmarks(example.picture, make_backend("dlib"))
+    found = find_landmarks(example.picture, dlib_backend)
     assert np.abs(found - example.drawn).mean() < 10  # of 512 pixels: dlib sees the drawing's face
 
 
@@ -174,8 +180,9 @@ def test_what_is_no_face_is_refused():
         make_puppet("x", picture, points, mean_depth())
 
 
-def test_made_of_a_drawing(tmp_path, caplog):
-    made = make_puppet_folder(EXAMPLE / "counsellor.png", tmp_path / "found", face_backend="dlib")
+def test_made_of_a_drawing(dlib_backend, tmp_path, monkeypatch):
+    monkeypatch.setattr(puppet_editor, "make_backend", lambda name: dlib_backend)
+    made = make_puppet_folder(EXAMPLE / "counsellor.png", tmp_path / "found")
     assert (tmp_path / "found" / "counsellor_delauney_tri.txt").is_file()
     np.savetxt(tmp_path / "points.txt", made.drawn + (1, 0))
     make_puppet_folder(EXAMPLE / "counsellor.png", tmp_path / "given", tmp_path / "points.txt", inner_lip=True)

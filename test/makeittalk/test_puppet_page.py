@@ -9,13 +9,15 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
+from silvertalk.makeittalk import puppet_editor
 from silvertalk.makeittalk.puppet import Puppet, mean_depth, mean_landmarks
-from silvertalk.makeittalk.puppet_editor import PuppetEditor
+from silvertalk.makeittalk.puppet_editor import PuppetEditor, make_puppet_folder
 
 SIZE = 200
 
@@ -96,6 +98,28 @@ def test_save_checks(editor):
     assert "from 0 to 1" in json.loads(ask(editor.url + "preview", {"points": points, "opening": 2})[1])["error"]
     assert ask(editor.url + "save", {"points": points, "inner_lip": True})[0] == 200
     assert editor.saved.inner_lip and np.allclose(Puppet.load(editor.folder).drawn, points, atol=1e-4)
+
+
+def test_drawing_without_a_face_is_placed_by_hand(tmp_path, monkeypatch, caplog):
+    cv2.imwrite(str(tmp_path / "tree.png"), np.full((SIZE, SIZE, 3), 90, np.uint8))
+    opened = []
+
+    def leave(editor):
+        opened.append((editor.hint, editor.points.shape, editor.inner_lip))
+        editor._server.server_close()
+        if len(opened) == 2:
+            editor.post("save", {"points": editor.points.tolist()})
+        return editor.saved
+
+    blind = SimpleNamespace(view=lambda rgb: rgb, detect=lambda view: np.zeros((0, 4)))
+    monkeypatch.setattr(puppet_editor, "make_backend", lambda name: blind)
+    monkeypatch.setattr(PuppetEditor, "serve", leave)
+    with pytest.raises(RuntimeError, match="tree.png: the page was left without saving"):
+        make_puppet_folder(tmp_path / "tree.png", tmp_path / "tree", inner_lip=True)
+    assert not (tmp_path / "tree").exists() and "tree.png: no face was found" in caplog.text
+    puppet = make_puppet_folder(tmp_path / "tree.png", tmp_path / "tree")
+    assert opened == [("No face was found in the drawing.", (68, 2), flag) for flag in (True, False)]
+    assert (Puppet.load(tmp_path / "tree").triangles == puppet.triangles).all()
 
 
 class Browser:

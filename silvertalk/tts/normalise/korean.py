@@ -121,20 +121,21 @@ class _Reader(Reader):
         if number.value > limit and not (limit == 99 and number.value > 99):
             return False
         if counter == "번":
-            return self._counts_times(j + 1)
+            return self._counts_times(i, j + 1)
         if counter == "대":
             ranked = self._hangul_near(j + 1, (*table.GENERATION_NOUNS, *table.RANKED_NOUNS, "째"))
             return not ranked and number.value % 10 != 0
         return True
 
-    def _counts_times(self, j: int) -> bool:
-        """Whether 번 counts times, and is not the number of something (관용; see the document)."""
+    def _counts_times(self, i: int, j: int) -> bool:
+        """Whether 번, between the number i and the token j, counts times and is not the number of something (관용)."""
         token = self._token(j)
         rest = token.text if token.kind == "hangul" else ""
         if rest.startswith(("이나", "이상", "이하", "이고", "이면 ")):
             return True
         label = rest.startswith(("을", "으로", "은", "이", "의", "에", "과", "부터", "까지", "홈", "입"))
-        return not label and not self._hangul_near(j, table.NUMBERED_NOUNS)
+        named = self._token(i - 2).text.endswith(tuple(table.NUMBERED_NOUNS))  # 버스 3번
+        return not (label or named or self._hangul_near(j, table.NUMBERED_NOUNS))
 
     def _number(self, i: int) -> int:
         compound = self._compound(i)
@@ -233,6 +234,12 @@ class _Reader(Reader):
     # -- dates, times and other shapes of numbers --
 
     def _memorial(self, i: int) -> int:
+        text = self.tokens[i].text
+        if text.replace("·", ".") not in table.MEMORIAL_DAYS and self._counter(i + 1)[0]:  # 5·6학년
+            place = self.tokens[i].start
+            parts = (("number", text.split("·")[0]), ("other", "·"), ("number", text.split("·")[1]))
+            self.tokens[i : i + 1] = [Token(kind, part, place) for kind, part in parts]
+            return self._number(i)
         self.out.append(digits(self.tokens[i].text, table.DIGITS))
         return i + 1
 
@@ -295,7 +302,7 @@ class _Reader(Reader):
             self.out.append(" 대 ".join(sino_korean(int(part)) for part in parts))
             return i + 1
         first, second = (Token("number", part, self.tokens[i].start) for part in parts)
-        if self._counter(i + 1)[0] not in ("", "번지", "호") or self._unit(i + 1):
+        if self._counter(i + 1)[0] not in ("", "번지", "번길", "번", "호", "호실") or self._unit(i + 1):
             # Both numbers get tokens of their own, with a "~" between them.
             place = self.tokens[i].start + len(parts[0])
             second = Token("number", parts[1], place + 1)
@@ -425,13 +432,17 @@ class _Reader(Reader):
             for offset in range(len(after.text)):
                 self._report(after.start + offset, instead="")
             return i + 3
-        if text in "-~*<>≤≥=+–/":
+        if text in "-~*<>≤≥+–":
             done = self._operator(i)
             if done:
                 return done
         if text in table.CURRENCIES and after.kind == "number":
             return self._money(i + 1, table.CURRENCIES[text])
-        if text == "#" and after.kind == "hangul":  # a tag on a text: 관용
+        if text == "=":
+            self.out.append(f"{self._topic()} ")
+        elif text == "-" and before.text == "D" and after.kind == "number":  # D-7
+            self.out.append(" 마이너스 ")
+        elif text == "#" and after.kind == "hangul":  # a tag on a text: 관용
             self.out.append(" 해시태그 ")
         elif text in table.PAUSES:
             self.out.append(", ")
@@ -478,9 +489,7 @@ class _Reader(Reader):
             self.out.append(f"보다 {_COMPARISONS[text]}")
             return end
         spoken = {"-": "빼기", "+": "더하기", "*": "곱하기"}.get(text)
-        if text == "=":
-            self.out.append(f"{self._topic()} ")
-        elif spoken and not (text == "-" and adjoining):
+        if spoken and not (text == "-" and adjoining):
             self.out.append(f" {spoken} ")
         else:
             return 0

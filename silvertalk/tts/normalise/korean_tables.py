@@ -112,7 +112,7 @@ HONOURED = words(
 # What may follow a counter in the same word (first syllable): particles, endings and suffixes.
 AFTER_COUNTER = set(
     "은는이가을를의에도만과와로으부까마씩쯤정상미초간동째짜당들인입였예요며고나라밖보처하된됐되전후내중안뒤차분여지뿐"
-    "쯤선한께서쪽대면형권엔야죠랑치행급생말경인용용접석속"
+    "쯤선한께서쪽대면형권엔야죠랑치행급생말경인용접석속꼴남어"
 )
 # Words that begin with a scale or with a counter but are neither.
 NOT_SCALES = (
@@ -140,8 +140,7 @@ DIGIT_WORDS = pairs(
 DIGIT_PHRASES = pairs(
     """
     63빌딩 육삼빌딩, 88올림픽 팔팔올림픽, 2030세대 이공삼공 세대, 3040세대 삼공사공 세대,
-    4050세대 사공오공 세대, 코로나19 코로나 일구, 코로나-19 코로나 일구, 24/7 이십사 시간 칠 일, 1인칭 일인칭,
-    2인칭 이인칭, 3인칭 삼인칭, 1도 일 도
+    4050세대 사공오공 세대, 코로나19 코로나 일구, 코로나-19 코로나 일구, 24/7 이십사 시간 칠 일
     """
 )
 # 문장 부호 제9항, 제2항 [붙임]: a point between month and day of a memorable day; its digits are read one by one.
@@ -176,7 +175,7 @@ UNITS = pairs(
     rpm 알피엠, RPM 알피엠, fps 에프피에스, bpm 비피엠, dpi 디피아이, Pa 파스칼, kPa 킬로파스칼,
     hPa 헥토파스칼, MPa 메가파스칼, mmHg 밀리미터에이치지, cal 칼로리, kcal 킬로칼로리, Kcal 킬로칼로리,
     kJ 킬로줄, K 케이, s 초, sec 초, ms 밀리초, min 분, h 시간, hr 시간, mol 몰, lx 럭스, lm 루멘, pH 피에이치,
-    IU 아이유, px 픽셀, pt 포인트, p 쪽, °C 도, ° 도, 도 도, eV 전자볼트, % 퍼센트, %p 퍼센트포인트, ‰ 퍼밀,
+    IU 아이유, px 픽셀, pt 포인트, p 쪽, °C 도, ° 도, eV 전자볼트, % 퍼센트, %p 퍼센트포인트, ‰ 퍼밀,
     °F 도, Mpx 메가픽셀, ct 캐럿, hp 마력, Sv 시버트
     """
 )
@@ -228,6 +227,7 @@ WORDS = pairs(
     tv 티비, cctv 씨씨티비, iptv 아이피티비, nato 나토, unesco 유네스코, unicef 유니세프, nasa 나사,
     kaist 카이스트, aids 에이즈, opec 오펙, asean 아세안, apec 에이펙, fifa 피파, postech 포스텍,
     unist 유니스트, kotra 코트라, kospi 코스피, kosdaq 코스닥, nasdaq 나스닥, sars 사스, mers 메르스,
+    covid 코비드, toeic 토익, toefl 토플, teps 텝스,
     radar 레이더, laser 레이저, ram 램, rom 롬, sim 심, pin 핀, usim 유심, esim 이심, ok 오케이, vs 대, no 노,
     yes 예스, app 앱, apps 앱스, web 웹, website 웹사이트, ppt 피피티, mz 엠제트, vip 브이아이피, pm 피엠,
     am 에이엠, dvd 디브이디, etc 기타, apple 애플, google 구글, naver 네이버, kakao 카카오, samsung 삼성,
@@ -256,7 +256,8 @@ LETTER_WORDS = {"am", "pm", "in", "on", "at", "to", "is", "my", "no", "you", "i"
 
 SYMBOLS = pairs(
     """
-    & 앤드, @ 골뱅이, # 샵, % 퍼센트, ‰ 퍼밀, + 플러스, = 는, × 곱하기, ÷ 나누기, ± 플러스마이너스, ∞ 무한대,
+    ↑ 상승, ↓ 하락, & 앤드, @ 골뱅이, # 샵, % 퍼센트, ‰ 퍼밀, + 플러스, = 는, × 곱하기, ÷ 나누기,
+    ± 플러스마이너스, ∞ 무한대,
     √ 루트, ≠ 같지 않다, ≒ 약, ° 도, ℡ 전화, ☎ 전화, № 넘버, § 절, © 저작권, ® 등록 상표, ™ 상표, Δ 델타,
     Ω 오메가, Σ 시그마, $ 달러, ₩ 원, € 유로, £ 파운드, ¥ 엔, ₹ 루피, ² 제곱, ³ 세제곱, * 별표, \\ 역슬래시
     """
