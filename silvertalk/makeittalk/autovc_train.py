@@ -37,6 +37,7 @@ class NetworkOptions:
     """Size of the network."""
 
     neck: int | None = None  # half the numbers of a code; a wide one lets the speaker through; null: of --init, or 16
+    freq: int | None = None  # frames that share a code, 1 to 32; fewer let more through; null: of --init, or 16
     pre: int | None = None  # channels of the inner layers, a multiple of 16; null: of --init, or 512, as published
 
 

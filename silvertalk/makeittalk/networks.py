@@ -341,9 +341,6 @@ def _windows(x: torch.Tensor, window: int, step: int) -> torch.Tensor:
     return x[:-1].unfold(0, window, step)[..., ::step].transpose(1, 2)
 
 
-SHARE_OFFSET = 2.0  # a new network leaves 88 % of the portrait as it is
-
-
 class ImageTranslation(Network):
     """Draw a face from its landmarks and a portrait: a residual U-Net.
 
@@ -354,13 +351,14 @@ class ImageTranslation(Network):
 
     Args:
         in_channels: 6: drawing and portrait; 7: a plane of sound, too (published option).
-        out_channels: 3: a picture, as published; 4: also how much of it counts over the portrait that was given, which
-            is then one that was moved to the landmarks (ours, see mesh.py).
+        out_channels: Of the picture.
         num_downs: Halvings, at least 5.
         ngf: Channels of the outermost level; those within have up to 8 times as many.
+        moved: The portrait it is given has been moved to the landmarks (see mesh.py), and what it draws is the
+            difference from that. Ours; published networks draw the picture from the portrait as it is.
     """
 
-    def __init__(self, in_channels=6, out_channels=3, num_downs=6, ngf=64):
+    def __init__(self, in_channels=6, out_channels=3, num_downs=6, ngf=64, moved=False):
         super().__init__()
         if num_downs < 5:
             raise ValueError(f"num_downs is {num_downs}; the network has at least 5 levels")
@@ -370,20 +368,13 @@ class ImageTranslation(Network):
         for channels in (4 * ngf, 2 * ngf, ngf):
             level = UNetLevel(channels, 2 * channels, level)
         self.model = UNetLevel(out_channels, ngf, level, in_channels)
+        self.moved = moved
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, 6, S, S), drawing then portrait in [0, 1] -> (B, out_channels, S, S), before the tanh."""
+        """(B, 6, S, S), drawing then portrait in [0, 1] -> (B, 3, S, S), before the tanh."""
         return self.model(x)
-
-    @property
-    def moves_portrait(self) -> bool:
-        """Whether the portrait it is given has to be moved to the landmarks before."""
-        return self.options["out_channels"] == 4
 
     def picture(self, x: torch.Tensor) -> torch.Tensor:
         """(B, 6, S, S), drawing then portrait in [0, 1] -> picture (B, 3, S, S), float32; less than 0 is 0."""
-        drawn = self.model(x).float()
-        if not self.moves_portrait:
-            return torch.tanh(drawn)
-        share = torch.sigmoid(drawn[:, 3:] - SHARE_OFFSET)
-        return share * torch.tanh(drawn[:, :3]) + (1 - share) * x[:, 3:6].float()
+        drawn = torch.tanh(self.model(x).float())
+        return x[:, 3:6].float() + drawn if self.moved else drawn

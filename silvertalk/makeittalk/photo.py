@@ -45,6 +45,10 @@ class Head:
         upright = denormalise(points, self.shift, self.scale)[..., :2]
         return _turned(upright, self.turn.T, len(self.portrait))
 
+    def photographed(self) -> np.ndarray:
+        """Landmarks (68, 2) as the photo shows them, mouth open or not: pixels of the portrait."""
+        return _in_portrait(self.points, self.box, len(self.portrait))
+
     def face_box(self, cropped: bool) -> tuple[float, float, float, float]:
         """x1 y1 x2 y2 of the face in pixels of the photo, or of the portrait."""
         points = self.place(self.face) if cropped else self.points
@@ -146,8 +150,7 @@ def make_head(
     """
     box = portrait_box(points[None])
     portrait = np.ascontiguousarray(picture.crop(box, size)[..., ::-1])
-    corner, sides = np.array(box[:2]), np.array([box[2] - box[0], box[3] - box[1]])
-    local = (points[:, :2] - corner) * size / sides
+    local = _in_portrait(points[:, :2], box, size)
     turn = _upright(local)
     local = _turned(local, turn, size)
     if closed:
@@ -156,6 +159,12 @@ def make_head(
         local = adjust_photo_landmarks(local, size)
     face, shift, scale = normalise_face(local, std_z, 0.1 if official else 1.0)
     return Head(picture, points[:, :2], box, portrait, face, shift, scale, turn)
+
+
+def _in_portrait(points: np.ndarray, box: tuple[int, int, int, int], size: int) -> np.ndarray:
+    """Pixels (68, 2) of the photo -> of the portrait, whose side is ``size``."""
+    x1, y1, x2, y2 = box
+    return (points - (x1, y1)) * size / (x2 - x1, y2 - y1)
 
 
 def _upright(points: np.ndarray) -> np.ndarray:

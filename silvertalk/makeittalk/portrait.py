@@ -191,7 +191,7 @@ class Portrait:
     def _batches(self, head: Head, landmarks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Draw landmarks (68, 3) and put the portrait beside them: yields (B, 6, S, S)."""
         size, held = self.engine.img_size, []
-        move = MovingPortrait(head.portrait, head.place(head.face)) if self.moves_portrait else None
+        move = MovingPortrait(head.portrait, head.photographed()) if self.moves_portrait else None
         for points in map(head.place, landmarks):
             portrait = move(points) if move else head.portrait
             held.append(translate.to_input(draw_landmarks(points, size), portrait))

@@ -57,7 +57,7 @@ class TranslationNetworkOptions:
     """Size of the image translation; null: of --init, or as published."""
 
     ngf: int | None = None  # channels of the outermost level: 64
-    out_channels: int | None = None  # 3: a picture, as published; 4: drawn over the portrait moved by its landmarks
+    moved: bool | None = None  # false, published: all is drawn anew; true: over the portrait moved to the landmarks
     num_downs: int | None = None  # halvings: 6; 7 gives it the same view of a face of 512 pixels
 
 
@@ -125,12 +125,17 @@ def build_network(kind: str, init: str | None, **options) -> torch.nn.Module:
 
 
 def _begin_well(network: torch.nn.Module) -> torch.nn.Module:
-    """Let a new branch begin with a face at rest and LSTMs that remember a window: else thousands of steps go by first.
+    """Let a new network begin near what is right: else thousands of steps go by first.
+
+    A translation that draws over a portrait begins with the portrait; a branch
+    with a face at rest and an LSTM that remembers a window.
 
     What is to be predicted is heard in a window's first frames, 18 steps
     before the LSTM's last state. Gates by Tallec and Ollivier, "Can recurrent
     neural networks warp time?", ICLR 2018, equation 16.
     """
+    if isinstance(network, networks.ImageTranslation) and network.moved:
+        torch.nn.init.zeros_(network.model.model[-1].weight)
     if not isinstance(network, networks.ContentBranch | networks.SpeakerBranch):
         return network
     lstm, output = (
@@ -299,8 +304,8 @@ def train_translation(
     for name, size in (("img_size", data.img_size), ("crop", data.crop)):
         if size % (smallest := 2 ** network.options["num_downs"]):
             raise ValueError(f"data.{name} {size} is no multiple of {smallest}, which the network halves to 1")
-    if network.moves_portrait and data.num_points != 68:
-        raise ValueError("model.out_channels 4 moves the portrait by 68 points; leave data.num_points out")
+    if network.moved and data.num_points != 68:
+        raise ValueError("model.moved moves the portrait by its 68 points; leave data.num_points out")
     _prepare(
         "makeittalk_translation", train_dir, exp_dir, network, init=init, data=data, optim=optim, loss=loss,
         trainer=trainer,
@@ -314,10 +319,11 @@ def train_translation(
             f"{train_dir}: the portraits have {stored} pixels, {data.img_size} are wanted; run stage 11 with"
             f" --portrait_size {data.img_size}"
         )
-    moved = network.moves_portrait
     datasets = (
-        TranslationDataset(train, trainer.seed, data.img_size, data.augment, data.crop, moved, data.speaker_balance),
-        TranslationDataset(valid, trainer.seed + 1, data.img_size, moved=moved),
+        TranslationDataset(
+            train, trainer.seed, data.img_size, data.augment, data.crop, network.moved, data.speaker_balance
+        ),
+        TranslationDataset(valid, trainer.seed + 1, data.img_size, moved=network.moved),
     )
     loaders = make_loaders(*datasets, data.batch_size, data.num_workers, trainer)
     module = TranslationTraining(network, optim, loss, Path(exp_dir) / "images")

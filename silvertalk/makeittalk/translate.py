@@ -26,11 +26,11 @@ CHECK_SHIFTS = (-6, 0, 6)  # pixels of 256 that the check's face moves by
 
 
 class Painter(ImageTranslation):
-    """An image translation, and what makes a picture of what it gives: tanh, and 0 for what is negative."""
+    """An image translation whose pictures are cut to what can be shown."""
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """(B, 6, S, S) drawing and portrait, BGR in [0, 1] -> (B, 3, S, S) BGR in [0, 1]."""
-        return torch.relu(self.picture(inputs))
+        return torch.clamp(self.picture(inputs), 0, 1)
 
 
 def make_engine(source: str | os.PathLike | ImageTranslation, img_size: int | None = None, **options) -> Engine:
@@ -65,7 +65,7 @@ def translation_model(source: str | os.PathLike | ImageTranslation, img_size: in
     return Model(
         build="silvertalk.makeittalk.translate:build_painter",
         check="silvertalk.makeittalk.translate:check_inputs",
-        shapes={MOVED if options["out_channels"] == 4 else STILL: (6, size, size)},
+        shapes={MOVED if options["moved"] else STILL: (6, size, size)},
         options=dict(options),
         weights=None if in_memory else _weights_file(source),
         network=_painter(source) if in_memory else None,

@@ -95,7 +95,7 @@ def portrait_dump(tmp_path_factory) -> Path:
         folder, ids = dump / name, [f"{name[0]}-{n}" for n in range(count)]
         with PartWriter(folder, 1) as out:
             for n, utt_id in enumerate(ids):
-                _write_portrait_clip(out, folder, utt_id, np.random.default_rng((number, n)))
+                _write_portrait_clip(out, folder, utt_id, np.random.default_rng((2 + number, n)))
         combine_parts(folder, ids)
     face = _portrait_face(0.0)
     target = np.full(256, 1 / 16)
@@ -118,7 +118,7 @@ def _portrait_face(opening: float) -> np.ndarray:
 
 def _write_portrait_clip(out, folder: Path, utt_id: str, rng: np.random.Generator) -> None:
     """Write one clip of 60 frames (24 pictures of 64 pixels)."""
-    curve = np.convolve(rng.standard_normal(80), np.hanning(9) / 4, "same")[10:70].clip(0, 1)
+    curve = (0.5 + 1.5 * np.convolve(rng.standard_normal(80), np.hanning(9) / 4, "same")[10:70]).clip(0, 1)
     faces = np.stack([_portrait_face(0.15 * value) for value in curve])
     nod = 0.05 * np.sin(np.arange(60) / 8)[:, None, None] * [0, 1, 0]
     content = 0.5 + 0.3 * rng.standard_normal((60, 80)) * 0.1 + (curve - 0.3)[:, None]

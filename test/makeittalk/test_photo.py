@@ -91,6 +91,7 @@ def test_mouth_is_closed_and_official_networks_get_their_face(photo, backend, st
         return head.face[66, 1] - head.face[62, 1]
 
     assert opening(closed) < 0.35 * opening(plain)
+    np.testing.assert_allclose(closed.photographed(), plain.place(plain.face), atol=1e-6)  # where the picture has it
     np.testing.assert_allclose(official.face[:, 2], 0.1 * plain.face[:, 2])
     lids = [head.face[41, 1] - head.face[37, 1] for head in (plain, official)]
     assert lids[1] > lids[0]  # wider eyes

@@ -171,13 +171,12 @@ def test_content_branch_learns_what_is_heard_and_nothing_else(portrait_dump, tmp
     }  # fmt: skip
     content(portrait_dump, tmp_path, **options)
     right, control = (logged(tmp_path, f"valid/lip_correlation{name}")[-1] for name in ("", "_control"))
-    assert right > 0.8 and right > control + 0.2  # as the two curves, which are short, correlate by chance
+    assert right > 0.8 and control < 0.4
     # A still mouth is the best answer to a sound that says nothing.
     deaf = tmp_path / "deaf"
     shutil.copytree(portrait_dump, deaf)
-    Statistics.load(portrait_dump).save(deaf / "statistics.npz")
     statistics = Statistics.load(deaf)
-    statistics.au_std = statistics.au_std * 1e6
+    statistics.au_std = statistics.au_std * 1e12
     statistics.save(deaf / "statistics.npz")
     content(deaf, tmp_path / "exp", **options)
     assert logged(tmp_path / "exp", "valid/lip_correlation")[-1] < 0.4

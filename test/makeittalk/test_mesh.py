@@ -1,0 +1,54 @@
+"""A portrait that follows its landmarks."""
+
+import numpy as np
+import pytest
+import torch
+
+from silvertalk.makeittalk.mesh import MovingPortrait
+from silvertalk.makeittalk.networks import ImageTranslation
+from silvertalk.makeittalk.puppet import mean_landmarks
+from silvertalk.makeittalk.train import build_network
+
+SIZE = 128
+
+
+@pytest.fixture
+def face():
+    """A smooth picture and the landmarks of a face in it."""
+    rows, columns = np.mgrid[:SIZE, :SIZE]
+    portrait = np.stack([rows, columns, 127 + 100 * np.sin(rows / 9) * np.cos(columns / 7)], axis=-1).astype(np.uint8)
+    return portrait, mean_landmarks(SIZE, SIZE)
+
+
+def test_at_rest_nothing_changes(face):
+    portrait, points = face
+    np.testing.assert_array_equal(MovingPortrait(portrait, points)(points), portrait)
+
+
+def test_landmarks_take_their_colours_along(face):
+    portrait, points = face
+    rest = np.rint(points)
+    moved = rest + (3, -2)
+    moved[48:68] += (0, 4)
+    shown = MovingPortrait(portrait, rest)(moved)
+    for old, new in zip(rest.astype(int), moved.astype(int), strict=True):
+        assert np.abs(shown[new[1], new[0]].astype(int) - portrait[old[1], old[0]]).max() <= 4
+    border = np.ones((SIZE, SIZE), bool)
+    border[1:-1, 1:-1] = False
+    assert np.abs(shown.astype(int) - portrait)[border].max() <= 2
+
+
+def test_points_beyond_the_picture(face):
+    portrait, points = face
+    shown = MovingPortrait(portrait, points)(points + (0, SIZE / 2))
+    assert shown.shape == portrait.shape and shown.std() > 10
+
+
+def test_a_new_network_begins_with_the_portrait():
+    torch.manual_seed(0)
+    given = torch.rand(1, 6, 64, 64)
+    network = build_network("ImageTranslation", None, ngf=4, moved=True).eval()
+    with torch.no_grad():
+        assert torch.equal(network.picture(given), given[:, 3:])
+        published = ImageTranslation(ngf=4).eval()
+        assert torch.equal(published.picture(given), torch.tanh(published(given)))
