@@ -10,12 +10,12 @@ import numpy as np
 from silvertalk.face import make_backend
 from silvertalk.media import VideoWriter
 from silvertalk.media.provenance import provenance
+from silvertalk.media.sound import Sound
 from silvertalk.utils import progress
 from silvertalk.utils.engine import Engine
 from silvertalk.wav2lip.engine import make_engine
 from silvertalk.wav2lip.options import RenderOptions
 from silvertalk.wav2lip.render import Rendering
-from silvertalk.media.sound import Sound
 
 SPANS_LISTED = 5
 

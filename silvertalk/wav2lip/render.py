@@ -20,12 +20,12 @@ from silvertalk.face.track import Track, drawn_weight, seconds_apart
 from silvertalk.face.watermark import make_watermark
 from silvertalk.media import Picture, wav2lip_mel
 from silvertalk.media.picture import even_box
+from silvertalk.media.sound import Heard, Sound, heard_together
 from silvertalk.media.speech import drive_sound
 from silvertalk.utils.background import in_background
 from silvertalk.utils.engine import Engine
 from silvertalk.wav2lip.options import RenderOptions
 from silvertalk.wav2lip.playback import play, playing_order
-from silvertalk.media.sound import Heard, Sound, heard_together
 from silvertalk.wav2lip.windows import MEL_STEP_SIZE, mel_start, padded_columns
 
 # The reference shows a nearly closed mouth, but not the extreme frame, which may be a blink of the tracker.

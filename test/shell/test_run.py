@@ -82,7 +82,8 @@ def test_all_stages_and_a_second_run(recipe, tmp_path):
     result = recipe()
     assert begun(result) == ALL_STAGES
     assert (tmp_path / "work/RESULTS.md").exists()
-    assert "how good it is" in result.stdout.splitlines()[-2]
+    assert "how good it is" in result.stdout.splitlines()[-3]
+    assert "exp/makeittalk_translation_train_makeittalk_translation/say/say.mp4" in result.stdout.splitlines()[-2]
     assert "exp/wav2lip_train_wav2lip/say/say.mp4 says" in result.stdout.splitlines()[-1]
     before = tree(tmp_path / "work")
     start = time.time()
