@@ -24,6 +24,12 @@ PARTS = {  # mouth and eyes, by the number of points
     68: (slice(48, 68), slice(36, 42), slice(42, 48)),
     74: (slice(52, 74), slice(36, 44), slice(44, 52)),
 }
+PART_SHARES = (0.6, 0.2, 0.2)  # of the crops around a part
+CANDIDATES = 4  # pictures of which a pair is taken
+INNER_LIPS = {
+    68: ([61, 62, 63], [67, 66, 65]),
+    74: ([65, 66, 67], [71, 70, 69]),
+}  # upper, lower
 PART_MARGIN = 0.35  # of a part's own size, added on each side: lips and lids have a width, and move
 
 
@@ -154,8 +160,8 @@ class TranslationDataset(ClipDataset):
         seed: See above.
         img_size: Side of the pictures (pixels).
         augment: Mirror, move, and change light and colours of both pictures alike.
-        crop: Side of a part of the pictures that is given instead of all of them (pixels), half of the time one with
-            the mouth or an eye in it; 0: all. The network sees detail only from near anyway, and takes more of it
+        crop: Side of a part of the pictures that is given instead of all of them (pixels), mostly one with the mouth or
+            an eye in it; 0: all. The network sees detail only from near anyway, and takes more of it
             in the same time.
         moved: Give the reference moved to the target's landmarks; needs 68 of them.
         speaker_balance: See above.
@@ -185,9 +191,21 @@ class TranslationDataset(ClipDataset):
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         rng, clip = self._draw(index)
-        numbers = rng.choice(clip.num_pictures, 2, replace=False)
-        item = self.sample(clip, *(int(number) for number in numbers), rng if self.augment else None)
+        item = self.sample(clip, *self._pair(rng, clip), rng if self.augment else None)
         return self._cropped(rng, item) if self.crop else item
+
+    def _pair(self, rng: np.random.Generator, clip: PortraitClip) -> tuple[int, int]:
+        """Draw a reference and a target; in training, half of the time those with most between them.
+
+        Photos mostly show closed mouths, so teeth have to be learnt from pairs that many clips rarely have.
+        """
+        numbers = rng.choice(clip.num_pictures, min(CANDIDATES, clip.num_pictures), replace=False)
+        if self.augment and rng.random() < 0.5:
+            upper, lower = INNER_LIPS[clip.num_points]
+            points = [self._points(clip, int(number)) for number in numbers]
+            numbers = numbers[np.argsort([np.linalg.norm(p[upper] - p[lower], axis=1).sum() for p in points])]
+            return int(numbers[0]), int(numbers[-1])
+        return int(numbers[0]), int(numbers[1])
 
     def sample(
         self, clip: PortraitClip, reference: int, target: int, rng: np.random.Generator | None = None
@@ -222,8 +240,8 @@ class TranslationDataset(ClipDataset):
         """Cut the same part out of all pictures."""
         parts, room = item["parts"], self.img_size - self.crop
         corner = rng.integers(0, room + 1, 2)
-        if rng.random() < 0.5:
-            x1, y1, x2, y2 = parts[rng.integers(len(parts))].numpy()
+        if rng.random() < 0.75:
+            x1, y1, x2, y2 = parts[rng.choice(len(parts), p=PART_SHARES)].numpy()
             jitter = rng.uniform(-self.crop / 4, self.crop / 4, 2)
             corner = (np.array([x1 + x2, y1 + y2]) / 2 + jitter - self.crop / 2).clip(0, room).astype(int)
         x, y = (int(place) for place in corner)

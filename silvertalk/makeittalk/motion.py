@@ -153,7 +153,7 @@ def at_rate(blocks: Iterable[np.ndarray], fps: float, num_frames: int) -> Iterat
 
 def speaking(wav: np.ndarray) -> np.ndarray:
     """Say at which landmark frames a 16 kHz sound is not digital silence: float (1 + T // 256,), with soft edges."""
-    hops = np.pad(np.abs(wav), (0, HOP - len(wav) % HOP)).reshape(-1, HOP).max(axis=1) > 0
+    hops = np.pad(wav != 0, (0, HOP - len(wav) % HOP)).reshape(-1, HOP).any(axis=1)
     return np.convolve(np.pad(hops.astype(np.float32), EDGE, mode="edge"), np.ones(2 * EDGE + 1), "valid") / (
         2 * EDGE + 1
     )
@@ -176,7 +176,8 @@ def _speaker(wav: np.ndarray, reused: str | None) -> np.ndarray:
 
 def _at_least_a_window(wav: np.ndarray) -> np.ndarray:
     """Follow a very short sound with silence."""
-    return np.pad(wav, (0, max(0, SAMPLING_RATE // 2 - len(wav))))
+    shortest = SAMPLING_RATE // 2
+    return wav if len(wav) >= shortest else np.pad(wav, (0, shortest - len(wav)))
 
 
 def _load(source, kind: str):

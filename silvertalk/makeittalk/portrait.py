@@ -84,7 +84,7 @@ class Portrait:
         device: str = "auto",
         engine: str = "auto",
         precision: str = "auto",
-        batch_size: int = 4,
+        batch_size: int = 2,
         img_size: int | None = None,
         official: bool | None = None,
     ):

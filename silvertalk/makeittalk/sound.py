@@ -67,7 +67,10 @@ def to_pcm(wav: np.ndarray) -> np.ndarray:
     if not np.isfinite(wav).all():
         bad = int(np.flatnonzero(~np.isfinite(wav))[0])
         raise ValueError(f"the sound has a sample, at {bad / SAMPLING_RATE:.3f} s, that is no number; make it anew")
-    return np.clip(np.round(wav * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    pcm = np.empty(len(wav), np.int16)
+    for first, last in _blocks(len(wav), EMBEDDING_PIECE):
+        pcm[first:last] = np.clip(np.round(wav[first:last] * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1)
+    return pcm
 
 
 def match_level(pcm: np.ndarray) -> np.ndarray:
@@ -79,12 +82,16 @@ def match_level(pcm: np.ndarray) -> np.ndarray:
     Returns:
         int16 (N,); digital silence stays what it is.
     """
-    samples = pcm.astype(np.float64)
-    rms = np.floor(np.sqrt(np.mean(samples**2)))
+    blocks = list(_blocks(len(pcm), EMBEDDING_PIECE))
+    energy = sum(int(np.sum(pcm[a:b].astype(np.int64) ** 2)) for a, b in blocks)
+    rms = np.floor(np.sqrt(energy / len(pcm)))
     if rms == 0:
         return pcm
-    gain = LEVEL - 20 * np.log10(rms / FULL_SCALE)
-    return np.floor(np.clip(samples * 10 ** (gain / 20), -FULL_SCALE, FULL_SCALE - 1)).astype(np.int16)
+    factor = 10 ** ((LEVEL - 20 * np.log10(rms / FULL_SCALE)) / 20)
+    matched = np.empty_like(pcm)
+    for a, b in blocks:
+        matched[a:b] = np.floor(np.clip(pcm[a:b].astype(np.float64) * factor, -FULL_SCALE, FULL_SCALE - 1))
+    return matched
 
 
 def filter_wav(pcm: np.ndarray) -> np.ndarray:

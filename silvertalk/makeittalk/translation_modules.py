@@ -20,6 +20,7 @@ class TranslationLossOptions:
     """What the image translation is judged by, besides the L1 distance."""
 
     part_weight: float = 1.0  # of a pixel around mouth and eyes against any other, in the L1 and the gradient loss
+    square_weight: float = 0.0  # of the squared distance: large errors (teeth) against small shifts; not published
     perceptual: str = "auto"  # vgg (published), gradient (edges of the pictures), auto: vgg if its weights are there
     perceptual_weight: float = 1.0  # of VGG19's features
     style_weight: float = 3.0e7  # of their Gram matrices
@@ -28,7 +29,8 @@ class TranslationLossOptions:
     def __post_init__(self):
         if self.perceptual not in PERCEPTUAL:
             raise ValueError(f"loss.perceptual '{self.perceptual}' is none of {', '.join(PERCEPTUAL)}")
-        if min(self.perceptual_weight, self.style_weight, self.gradient_weight) < 0 or self.part_weight <= 0:
+        weights = (self.square_weight, self.perceptual_weight, self.style_weight, self.gradient_weight)
+        if min(weights) < 0 or self.part_weight <= 0:
             raise ValueError("the weights of the losses have to be 0 or more, loss.part_weight above 0")
 
 
@@ -86,13 +88,17 @@ class TranslationTraining(TrainedModule):
     def _losses(self, generated: torch.Tensor, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """``loss`` and its parts."""
         target, weight = batch["target"], batch["weight"]
-        values = {"l1": ((generated - target).abs() * weight).mean() / weight.mean()}
+        error = generated - target
+        values = {"l1": (error.abs() * weight).mean() / weight.mean()}
         if self._perceptual:
             values["perceptual"], values["style"] = self._perceptual[0](generated, target)
             more = self.loss.perceptual_weight * values["perceptual"] + self.loss.style_weight * values["style"]
         else:
             values["gradient"] = gradient_loss(generated, target, weight)
             more = self.loss.gradient_weight * values["gradient"]
+        if self.loss.square_weight:
+            values["square"] = (error.square() * weight).mean() / weight.mean()
+            more = more + self.loss.square_weight * values["square"]
         return {"loss": values["l1"] + more, **values}
 
     def training_step(self, batch, index):
@@ -106,8 +112,8 @@ class TranslationTraining(TrainedModule):
         generated = self.network.picture(batch["input"])
         values = self._losses(generated, batch)
         inside = part_weights(batch["parts"], generated.shape[-1], 2.0) - 1  # 1 around mouth and eyes, 0 elsewhere
-        for name, picture in (("parts_l1", generated.clamp(0, 1)), ("parts_l1_reference", batch["input"][:, 3:])):
-            values[name] = ((picture - batch["target"]).abs() * inside).sum() / (3 * inside.sum())
+        for name, picture in (("parts_rms", generated.clamp(0, 1)), ("parts_rms_reference", batch["input"][:, 3:])):
+            values[name] = ((picture - batch["target"]).square() * inside).sum().div(3 * inside.sum()).sqrt()
         self._log("valid", values, len(generated))
         if index == 0 and self.trainer.is_global_zero:
             name = self.images_dir / f"{self.current_epoch + 1}epoch.png"
@@ -116,7 +122,7 @@ class TranslationTraining(TrainedModule):
 
     def on_train_epoch_end(self) -> None:
         """Say in plain words when the drawing is not followed."""
-        distances = [self._metric(f"valid/{name}") for name in ("parts_l1", "parts_l1_reference")]
+        distances = [self._metric(f"valid/{name}") for name in ("parts_rms", "parts_rms_reference")]
         advice = translation_advice(self.current_epoch + 1, *distances)
         if advice and self.trainer.is_global_zero:
             logging.warning(advice)
@@ -145,7 +151,7 @@ def translation_advice(epoch: int, distance: float | None, reference: float | No
 
     Args:
         epoch: How many epochs there were.
-        distance: L1 distance around mouth and eyes on held-out clips; None: there is no validation.
+        distance: RMS distance around mouth and eyes on held-out clips; None: there is no validation.
         reference: The same of the reference picture.
 
     Returns:

@@ -81,7 +81,7 @@ def test_training_leaves_the_tree_and_goes_on(portrait_dump, tmp_path, train, ki
     pictures = {path.name for path in (tmp_path / "images").iterdir()}
     films = set() if kind is ImageTranslation else {"1epoch.mp4", "2epoch.mp4"}
     assert pictures == {"loss.png", "1epoch.png", "2epoch.png"} | films
-    figures = ("parts_l1", "parts_l1_reference") if kind is ImageTranslation else (
+    figures = ("parts_rms", "parts_rms_reference") if kind is ImageTranslation else (
         "lip_correlation", "lip_correlation_control", "lip_motion")  # fmt: skip
     assert all(len(logged(tmp_path, f"valid/{name}")) == 2 for name in figures)
 
