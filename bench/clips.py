@@ -18,10 +18,10 @@ import numpy as np
 from silvertalk.face.mask import mouth_mask
 from silvertalk.media import Picture, read_audio, read_pictures
 from silvertalk.media.picture import even_box
+from silvertalk.media.sound import Sound
 from silvertalk.wav2lip.lipsync import LipSync
 from silvertalk.wav2lip.options import RenderOptions
 from silvertalk.wav2lip.render import Rendering
-from silvertalk.media.sound import Sound
 
 RATE = 16000
 COLUMNS = 6  # faces of a sheet

@@ -153,8 +153,8 @@ print(json.dumps({name: round(statistics.median(values[1:]), 1) for name, values
 def measure_first_fragment(folder: Path, arguments) -> dict:
     """Seconds from the call to the first fragment of a stream, avatar and model ready."""
     from silvertalk.face.source import make_avatar
-    from silvertalk.wav2lip.lipsync import LipSync
     from silvertalk.media.sound import Sound
+    from silvertalk.wav2lip.lipsync import LipSync
 
     os.environ["SILVERTALK_CACHE"] = str(folder / "cache")
     face, audio = folder / "avatar.mp4", folder / "avatar.wav"
