@@ -72,6 +72,16 @@ USER_WEIGHTS = (
         "LSE-D and LSE-C (--syncnet_v2); all other scores work without it",
     ),
     Weights(
+        "published MakeItTalk",
+        ("ckpt_autovc.pth", "ckpt_content_branch.pth", "ckpt_speaker_branch.pth", "ckpt_116_i2i_comb.pth"),
+        "portraits by the published networks; stages 11 to 14 train others",
+    ),
+    Weights(
+        "AdaptiveWing landmarks",
+        ("wflw_4hg.pth",),
+        "the 74 points that the published image translation was trained on (--awing_weights)",
+    ),
+    Weights(
         "GFPGAN",
         ("gfpgan*.pth", "gfpgan*.ckpt", "gfpgan*.safetensors"),
         "quality enhanced by GFPGAN; improved works without it",
