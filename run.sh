@@ -278,7 +278,7 @@ fi
 features_marker=${portrait_dump}/.done
 if trains_portrait && stage_begin 11 "${dumpdir}/face, ${autovc_exp} -> ${portrait_dump}" marker="${features_marker}" \
         reads=4:"${filter_marker}" reads=11:"${autovc_exp}/.done" \
-        options="portrait_size portrait_statistics awing_weights" output="${portrait_dump}"; then
+        options="autovc_exp portrait_size portrait_statistics awing_weights" output="${portrait_dump}"; then
     portrait_features
     stage_end
 fi

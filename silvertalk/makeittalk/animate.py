@@ -86,21 +86,37 @@ class AudioToLandmarks:
         face: np.ndarray,
         options: AnimationOptions = AnimationOptions(),
         speaking: np.ndarray | None = None,
+        num_frames: int | None = None,
     ) -> Iterator[np.ndarray]:
-        """Do what calling does, block by block: yields (n, 204).
+        """Do what calling does, block by block; of blocks no more are taken, and held, than the next piece needs.
 
-        ``speaking`` (T,), 1 where somebody speaks and 0 where not, lets what is said rest there; None: 1 everywhere.
+        Args:
+            au: See calling; or blocks (n, 80) of it, of any lengths.
+            embedding: See calling.
+            face: Likewise.
+            options: Likewise.
+            speaking: (T,), 1 where somebody speaks and 0 where not: what is said rests there. None: 1 everywhere.
+            num_frames: T, if ``au`` comes in blocks.
+
+        Yields:
+            (n, 204) float32.
+
+        Raises:
+            ValueError: See calling; or the blocks end before ``num_frames``.
         """
-        for given, shape, name in ((au, (None, 80), "au"), (embedding, (256,), "embedding"), (face, (68, 3), "face")):
+        for given, shape, name in ((embedding, (256,), "embedding"), (face, (68, 3), "face")):
             _check(given, shape, name)
-        if not options.published:  # the window of the last frame has to be whole
-            au = np.concatenate([au, np.repeat(au[-1:], WINDOW, 0)])
-        elif len(au) < WINDOW + SHORTEST:
-            raise ValueError(f"sound of {len(au)} frames is too short for the published way; give {WINDOW + SHORTEST}")
-        windows = torch.from_numpy(np.array(au, np.float32)).unfold(0, WINDOW, 1).transpose(1, 2)
-        share = np.ones(len(au), np.float32) if speaking is None else np.asarray(speaking, np.float32)
-        pieces = ((start, self._move(windows[start:end], embedding, face, options, share[start:end]))
-                  for start, end in _pieces(len(au) - WINDOW, options.published))  # fmt: skip
+        if num_frames is None:
+            au, num_frames = [au], len(au)
+        if options.published and num_frames < WINDOW + SHORTEST:
+            raise ValueError(
+                f"sound of {num_frames} frames is too short for the published way; give {WINDOW + SHORTEST}"
+            )
+        cut = _pieces(num_frames - WINDOW if options.published else num_frames, options.published)
+        heard = _spans(_followed(au, num_frames), [(start, end + WINDOW - 1) for start, end in cut])
+        share = np.ones(num_frames, np.float32) if speaking is None else np.asarray(speaking, np.float32)
+        pieces = ((start, self._move(part, embedding, face, options, share[start:end]))
+                  for (start, end), part in zip(cut, heard, strict=True))  # fmt: skip
         joined = _cross_fade(pieces)
         smoothed = _in_context((straighten_nose(block) for block in joined), lambda x: savgol(x, 5), 2)
         for block in smoothed:
@@ -108,11 +124,10 @@ class AudioToLandmarks:
 
     @torch.inference_mode()
     def _move(
-        self, windows: torch.Tensor, embedding: np.ndarray, face: np.ndarray, options: AnimationOptions,
-        speaking: np.ndarray,
-    ):  # fmt: skip
-        """Landmarks (N, 68, 3) of a piece (N, 18, 80), in which somebody speaks (N,)."""
-        windows = windows.to(self.device)
+        self, au: np.ndarray, embedding: np.ndarray, face: np.ndarray, options: AnimationOptions, speaking: np.ndarray
+    ):
+        """Landmarks (N, 68, 3) of a piece (N + 17, 80), in which somebody speaks (N,)."""
+        windows = torch.from_numpy(np.array(au, np.float32)).unfold(0, WINDOW, 1).transpose(1, 2).to(self.device)
         rest = torch.from_numpy(np.array(face, np.float32)).to(self.device).reshape(1, -1)
         said = _points(self.content(windows, rest))
         said = amplify_lips(calibrate(said), options.amp_lip_x, options.amp_lip_y) * speaking[:, None, None]
@@ -152,6 +167,29 @@ def _pieces(total: int, published: bool) -> list[tuple[int, int]]:
     count = max(1, math.ceil((total - FADE) / (MAX_LENGTH - FADE)))
     length = math.ceil((total + (count - 1) * FADE) / count)
     return [(start, start + length) for start in np.linspace(0, total - length, count).round().astype(int)]
+
+
+def _followed(blocks: Iterable[np.ndarray], num_frames: int) -> Iterator[np.ndarray]:
+    """Check blocks (n, 80) of ``num_frames`` in all, and hold the last frame so that its window is whole."""
+    seen = 0
+    for block in blocks:
+        _check(block, (None, 80), "au")
+        yield block
+        seen += len(block)
+        last = block[-1:]
+    if seen != num_frames:
+        raise ValueError(f"au has {seen} frames, not the {num_frames} that were said")
+    yield np.repeat(last, WINDOW, 0)
+
+
+def _spans(blocks: Iterator[np.ndarray], spans: Iterable[tuple[int, int]]) -> Iterator[np.ndarray]:
+    """Rows (start, end) of a sequence in blocks, one span after another; none begins behind the end of the last."""
+    held, first = next(blocks), 0  # the rows from ``first`` on
+    for start, end in spans:
+        held, first = held[start - first :], start
+        while len(held) < end - start:
+            held = np.concatenate([held, next(blocks)])
+        yield held[: end - start]
 
 
 def _cross_fade(pieces: Iterable[tuple[int, np.ndarray]]) -> Iterator[np.ndarray]:

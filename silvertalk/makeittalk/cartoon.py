@@ -18,6 +18,7 @@ from silvertalk.face.dump import MIN_SOUND
 from silvertalk.face.watermark import make_watermark
 from silvertalk.makeittalk.geometry import close_mouth
 from silvertalk.makeittalk.motion import Motion, at_rate
+from silvertalk.makeittalk.mouth import paint_mouth
 from silvertalk.makeittalk.options import MOUTHS, CartoonOptions
 from silvertalk.makeittalk.puppet import Puppet, read_drawing
 from silvertalk.makeittalk.warp import Warp, blend
@@ -30,12 +31,6 @@ from silvertalk.utils.background import in_background
 FACE_WINDOW, MOUTH_WINDOW = 17, 11  # frames over which landmarks are smoothed, as published
 PICTURES_AHEAD = 8
 WHITE = 255
-# Inside of a mouth that is drawn closed, BGR.
-INSIDE, TONGUE, TEETH = (42, 26, 70), (104, 92, 190), (240, 246, 248)
-TEETH_SHARE, TEETH_MOST = 0.40, 0.13  # of the opening, and at most so much of the mouth's width
-TONGUE_SHARE = 0.35  # of the opening
-LEAST_OPENING = 0.015  # of the mouth's width: below, the lips touch
-SUBPIXELS = 4  # bits
 
 
 @dataclass
@@ -115,6 +110,7 @@ class Cartoon:
         puppet, mark = face.puppet, None
         rest = close_mouth(puppet.closed, amount=1) if options.close_mouth else puppet.closed
         moved = self.motion.landmarks(rest, wav, options, FACE_WINDOW, MOUTH_WINDOW)
+        del wav  # it lets go of it, too
         for points in at_rate(moved, options.fps, num_frames):
             picture = Picture.from_rgb(face.draw(puppet.to_pixels(points))[..., ::-1])
             if options.watermark:
@@ -159,53 +155,3 @@ class CartoonFace:
         if self._painted:
             paint_mouth(frame, points[60:68])
         return frame
-
-
-def paint_mouth(frame: np.ndarray, lip: np.ndarray) -> None:
-    """Paint the inside of an open mouth: dark, with upper teeth and a tongue.
-
-    Args:
-        frame: uint8 BGR (H, W, 3), painted on.
-        lip: Inner lip, landmarks 60 to 67, (8, 2) pixels.
-    """
-    width = np.hypot(*(lip[4] - lip[0]))
-    opening = np.mean(lip[[7, 6, 5], 1] - lip[[1, 2, 3], 1])
-    if opening < LEAST_OPENING * width:
-        return
-    outline = _curve(lip)
-    x1, y1 = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 1, 0)
-    x2, y2 = np.ceil(outline.max(axis=0)).astype(int) + 2
-    below = frame[y1:y2, x1:x2]
-    if not below.size:
-        return
-
-    def share(polygon: np.ndarray) -> np.ndarray:
-        mask = np.zeros(below.shape[:2], np.uint8)
-        corners = np.rint((polygon - (x1, y1)) * 2**SUBPIXELS).astype(np.int32)
-        cv2.fillPoly(mask, [corners], 255, cv2.LINE_AA, SUBPIXELS)
-        return mask[..., None] / np.float32(255)
-
-    inside = np.full(below.shape, INSIDE, np.float32)
-    tongue = np.array([(lip[0] + lip[4])[0] / 2, lip[[7, 6, 5], 1].mean()])
-    turn = np.linspace(0, 2 * np.pi, 40)[:, None]
-    tongue = tongue + np.hstack([0.32 * width * np.cos(turn), TONGUE_SHARE * opening * np.sin(turn)])
-    teeth_low = lip[:5] + (0, min(TEETH_SHARE * opening, TEETH_MOST * width))
-    teeth = np.concatenate([lip[:5] - (0, opening), teeth_low[::-1]])
-    for colour, polygon in ((TONGUE, tongue), (TEETH, teeth)):
-        seen = share(polygon)
-        inside = inside * (1 - seen) + np.float32(colour) * seen
-    seen = share(outline)
-    below[:] = np.rint(below * (1 - seen) + inside * seen)
-
-
-def _curve(lip: np.ndarray, steps: int = 6) -> np.ndarray:
-    """Round both lips between the corners of the mouth (Catmull-Rom): (8, 2) -> (N, 2)."""
-    halves = []
-    t = np.linspace(0, 1, steps, endpoint=False)[:, None]
-    for half in (lip[:5], lip[[4, 5, 6, 7, 0]]):
-        a, b, c, d = half[[0, 0, 1, 2]], half[:-1], half[1:], half[[2, 3, 4, 4]]
-        halves += [
-            q + (r - p) * t / 2 + (2 * p - 5 * q + 4 * r - s) * t**2 / 2 + (3 * q - p - 3 * r + s) * t**3 / 2
-            for p, q, r, s in zip(a, b, c, d, strict=True)
-        ]
-    return np.concatenate(halves)

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 
 from silvertalk.face.lips import lip_opening, pearson
+from silvertalk.makeittalk.animate import EMBEDDING_SCALE
 from silvertalk.makeittalk.checkpoint import save_checkpoint
 from silvertalk.makeittalk.losses import content_loss, least_squares, speaker_losses
 from silvertalk.makeittalk.networks import LandmarkDiscriminator, TransformerDiscriminator
 from silvertalk.makeittalk.samples import LandmarkPreview, save_curves
 from silvertalk.utils.learning import ManualSteps, OptimOptions, TrainedModule
 
-EMB_COEF = 3.0  # the speaker-aware branch is given the embedding times this, as published
 PATIENCE = 4  # epochs before a word is said
 ABOVE_CONTROL = 0.1  # correlation by which the right sound has to be better than another clip's
 
@@ -180,13 +180,13 @@ class SpeakerTraining(_LandmarkTraining):
 
     def predict(self, piece: dict[str, torch.Tensor], sound: str = "au") -> torch.Tensor:
         """Predict the landmarks (N, 204) of a piece."""
-        return self.network(piece[sound], EMB_COEF * piece["embedding"][None]) + piece["face"]
+        return self.network(piece[sound], EMBEDDING_SCALE * piece["embedding"][None]) + piece["face"]
 
     def _predict_with_pose(self, piece: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Landmarks (N, 204) and pose (N, 7); None where no pose is wanted."""
         if not self.loss.pose_weight:
             return self.predict(piece), None
-        moved, pose = self.network.with_pose(piece["au"], EMB_COEF * piece["embedding"][None])
+        moved, pose = self.network.with_pose(piece["au"], EMBEDDING_SCALE * piece["embedding"][None])
         return moved + piece["face"], pose
 
     def _losses(self, pieces: list[dict], predicted: list[torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -281,7 +281,7 @@ class SpeakerGanTraining(ManualSteps, SpeakerTraining):
     def _opinions(self, piece: dict, landmarks: torch.Tensor) -> list[torch.Tensor]:
         """What both discriminators say of landmarks (N, 204)."""
         with torch.no_grad():  # who speaks is given, not learnt from them
-            speaker = self.network.spk_emb_encoder(EMB_COEF * piece["embedding"][None])
+            speaker = self.network.spk_emb_encoder(EMBEDDING_SCALE * piece["embedding"][None])
         return [self.discriminators["landmark"](landmarks), self.discriminators["movement"](landmarks, speaker)]
 
     def _least_squares(self, pieces: list[dict], faces: list[torch.Tensor], label: float) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """How a face moves with a sound: what photos and drawings have in common.
 
-Sound flows in pieces through voice conversion, landmarks come in blocks; only the features, 20 kB a second, are
-held for the whole sound.
+Sound flows in pieces through voice conversion, landmarks come in blocks, and no piece is converted before it is
+needed; only the sound itself, 16 bits, is held for its whole length.
 """
 
 from __future__ import annotations
@@ -105,14 +105,16 @@ class Motion:
         """
         embedding = _speaker(wav, options.reuse_speaker)
         wav = _at_least_a_window(drive_sound(wav, options.gate, level=False))
-        au = self.statistics.normalise(np.concatenate(list(self._contents(wav))))
-        return finish(
-            self.animator.stream(au, embedding, face, options, speaking(wav)), options, face_window, mouth_window
-        )
+        share = speaking(wav)
+        au = map(self.statistics.normalise, self._contents(wav))
+        del wav  # an hour of it is 230 MB; nobody needs it once it has 16 bits
+        moved = self.animator.stream(au, embedding, face, options, share, len(share))
+        yield from finish(moved, options, face_window, mouth_window)
 
     def _contents(self, wav: np.ndarray) -> Iterator[np.ndarray]:
         """Convert a sound to the target voice in pieces: (n, 80) each, ``1 + len(wav) // 256`` in all."""
         pcm = match_level(to_pcm(wav))
+        del wav
         embedding = speaker_embedding((pcm[: VOICE_SECONDS * SAMPLING_RATE] / 32768).astype(np.float32))
         total = 1 + len(pcm) // HOP
         for first in range(0, total, PIECE):

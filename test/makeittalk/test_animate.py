@@ -84,6 +84,17 @@ def test_blocks_are_what_the_whole_is(small, person):
         np.testing.assert_allclose(finished, smooth(blink(whole.reshape(-1, 68, 3), 3)), rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("published", [False, True])
+@pytest.mark.parametrize("size", [7, 400, 1199, 1200])
+def test_sound_in_blocks_is_the_whole_sound(size, published, small, person):
+    au, options, taken = sound(1200), AnimationOptions(published=published), []
+    blocks = (taken.append(k) or au[k : k + size] for k in range(0, 1200, size))
+    stream = small.stream(blocks, *person, options, num_frames=1200)
+    first = next(stream)
+    assert len(taken) * size < 1050 + size  # two pieces, the second for what the first passes into
+    assert np.array_equal(np.concatenate([first, *stream]), small(au, *person, options))
+
+
 def test_pieces_pass_into_each_other(small, person):
     au = sound(1200, seed=1)
     ours, theirs = small(au, *person), small(au, *person, AnimationOptions(published=True))
@@ -126,6 +137,8 @@ def test_what_cannot_be_is_refused(small, person, tmp_path):
         small(np.zeros((0, 80)), *person)
     with pytest.raises(ValueError, match="au holds something that is no number"):
         small(np.full((5, 80), np.nan), *person)
+    with pytest.raises(ValueError, match="au has 20 frames, not the 21 that were said"):
+        list(small.stream(iter([sound(20)]), *person, num_frames=21))
     with pytest.raises(ValueError, match="27 frames is too short for the published way; give 28"):
         small(sound(27), *person, AnimationOptions(published=True))
     with pytest.raises(ValueError, match="amp_lip_y is nan"):

@@ -10,7 +10,8 @@ import pytest
 from scipy.signal import savgol_filter
 
 from silvertalk.makeittalk.animate import finish
-from silvertalk.makeittalk.cartoon import Cartoon, CartoonFace, paint_mouth
+from silvertalk.makeittalk.cartoon import Cartoon, CartoonFace
+from silvertalk.makeittalk.mouth import paint_mouth
 from silvertalk.makeittalk.options import CartoonOptions
 from silvertalk.makeittalk.puppet import make_puppet, mean_depth, mean_landmarks
 from silvertalk.media import probe, read_audio, read_frames

@@ -52,3 +52,21 @@ def test_a_new_network_begins_with_the_portrait():
         assert torch.equal(network.picture(given), given[:, 3:])
         published = ImageTranslation(ngf=4).eval()
         assert torch.equal(published.picture(given), torch.tanh(published(given)))
+
+
+def test_an_opening_mouth_gets_an_inside():
+    portrait, points = np.full((SIZE, SIZE, 3), 180, np.uint8), mean_landmarks(SIZE, SIZE)
+    points[61:64, 1] = points[65:68, 1][::-1] = points[[60, 64], 1].mean()  # closed
+    move = MovingPortrait(portrait, points)
+    np.testing.assert_array_equal(move(points), portrait)
+    opened = points.copy()
+    opened[65:68, 1] += 10
+    x, y = np.rint(opened[60:68].mean(axis=0)).astype(int)
+    assert (move(opened)[y, x] < 130).all()
+    half = points.copy()
+    half[65:68, 1] += 3
+    assert move(opened)[y, x].sum() < move(half)[y, x].sum() <= 540
+    outside = np.ones((SIZE, SIZE), bool)
+    x1, y1, x2, y2 = *(opened[60:68].min(axis=0).astype(int) - 4), *(opened[60:68].max(axis=0).astype(int) + 5)
+    outside[y1:y2, x1:x2] = False
+    np.testing.assert_array_equal(move(opened)[outside], portrait[outside])

@@ -165,6 +165,21 @@ def test_pieces_of_sound_join_without_a_jump(portrait, monkeypatch):
     assert np.abs(np.concatenate(pieces) - whole).mean() < 0.1 * whole.std()
 
 
+def test_sound_is_converted_while_landmarks_are_taken(portrait, monkeypatch):
+    monkeypatch.setattr(motion, "PIECE", 300)
+    sounding, face, options = speech(25.0), portrait.statistics.std_face, PortraitOptions(blink=False)
+    moving, convert, converted = portrait.motion, portrait.motion.features.convert, []
+    wav = motion.drive_sound(sounding, level=False)
+    au = moving.statistics.normalise(np.concatenate(list(moving._contents(wav))))
+    voice, share = motion._speaker(sounding, None), motion.speaking(wav)
+    whole = list(motion.finish(moving.animator.stream(au, voice, face, options, share), options))
+    monkeypatch.setattr(moving.features, "convert", lambda *given: converted.append(1) or convert(*given))
+    landmarks = moving.landmarks(face, sounding, options)
+    first = next(landmarks)
+    assert len(converted) == 3  # two pieces of landmarks
+    assert np.array_equal(np.concatenate([first, *landmarks]), np.concatenate(whole)) and len(converted) == 6
+
+
 def test_rate_of_landmarks():
     line = np.arange(250.0)[:, None, None] * np.ones((68, 3))
     for fps, blocks in (

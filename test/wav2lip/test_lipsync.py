@@ -13,6 +13,7 @@ import torch
 from silvertalk.face import NoFaceError, make_backend
 from silvertalk.face.source import FaceSource, make_avatar
 from silvertalk.media import VideoWriter, probe, read_audio, read_frames, read_pictures, write_audio
+from silvertalk.media.sound import Sound, exactly, mixed
 from silvertalk.utils.engine import Engine
 from silvertalk.wav2lip import Wav2Lip, playback
 from silvertalk.wav2lip.convert import generator_shapes
@@ -20,7 +21,6 @@ from silvertalk.wav2lip.lipsync import LipSync
 from silvertalk.wav2lip.options import RenderOptions
 from silvertalk.wav2lip.playback import play, playing_order
 from silvertalk.wav2lip.render import Rendering, _mel_windows
-from silvertalk.media.sound import Sound, exactly, mixed
 
 RATE = 16000
 
