@@ -18,4 +18,4 @@ fi
 if [ $# -gt 0 ]; then exec python -m pytest "${which[@]}" "$@"; fi
 # A process for each core; tests of one file stay together, because they share what is costly to make.
 export OMP_NUM_THREADS=1
-exec python -m pytest -q "${which[@]}" --numprocesses auto --dist loadfile test
+exec python -m pytest -q --durations 25 --durations-min 2 "${which[@]}" --numprocesses auto --dist loadfile test

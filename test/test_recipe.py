@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 WAV2LIP = ROOT / "exp" / "wav2lip_train_wav2lip"
 TTS = ROOT / "exp" / "tts_train_jets_raw_char_none_none"
 # The folder is named after the voice's checkpoint.
+TRANSLATION = ROOT / "exp" / "makeittalk_translation_train_makeittalk_translation"
 DECODED = next((path.parents[1] for path in WAV2LIP.glob("decode_*/scores/.done")), None)
 
 pytestmark = pytest.mark.skipif(DECODED is None, reason="the mini recipe has not been run; ./run.sh does it")
@@ -36,7 +37,12 @@ def test_sync_correction_found_the_true_offset():
         assert set(read_scp(ROOT / "dump" / "face" / name / "utt2offset").values()) == {"0"}
 
 
-@pytest.mark.parametrize("folder", [TTS, ROOT / "exp" / "syncnet_train_syncnet", WAV2LIP])
+TRAINED = [
+    ROOT / "exp" / f"makeittalk_{m}_train_makeittalk_{m}" for m in ("autovc", "content", "speaker", "translation")
+]
+
+
+@pytest.mark.parametrize("folder", [TTS, ROOT / "exp" / "syncnet_train_syncnet", WAV2LIP, *TRAINED])
 def test_experiment_folders(folder):
     names = {path.name for path in folder.iterdir()}
     assert {"config.yaml", "train.log", "checkpoint.pth", "latest.pth", "tensorboard", "images"} <= names
@@ -76,8 +82,18 @@ def test_lips_follow_the_sound():
         assert abs(scores.peaks["lag"][kind][0] - scores.peaks["lag"]["real"][0]) <= 1
 
 
-def test_the_typed_sentence():
-    info = probe(WAV2LIP / "say" / "say.mp4")
+def test_lips_of_portraits_follow_the_sound():
+    [decoded] = TRANSLATION.glob("decode_*")
+    scores = load_scores(decoded / "scores")
+    generated = column(scores.lips, "recorded", "lip_correlation")
+    control = column(scores.lips, "control", "lip_correlation")
+    assert sum(generated.values()) / len(generated) > sum(control.values()) / len(control) + 0.2
+    assert "Portraits" in (ROOT / "RESULTS.md").read_text()
+
+
+@pytest.mark.parametrize("model", [WAV2LIP, TRANSLATION])
+def test_the_typed_sentence(model):
+    info = probe(model / "say" / "say.mp4")
     assert info.has_audio and info.duration > 0.5 and info.fps == 25
     assert (ROOT / "RESULTS.md").read_text().startswith("# Results")
 

@@ -95,7 +95,7 @@ class Motion:
 
         Args:
             face: (68, 3) normalised, at rest.
-            wav: 16 kHz sound, float (N,) in [-1, 1].
+            wav: 16 kHz sound, float (N,) in [-1, 1]; float32 is written over.
             options: How it moves.
             face_window: Frames over which it is smoothed, see ``geometry.smooth``.
             mouth_window: Likewise.
@@ -104,7 +104,8 @@ class Motion:
             (n, 68, 3) normalised, 62.5 frames a second in all.
         """
         embedding = _speaker(wav, options.reuse_speaker)
-        wav = _at_least_a_window(drive_sound(wav, options.gate, level=False))
+        wav = np.asarray(wav, np.float32)
+        wav = _at_least_a_window(drive_sound(wav, options.gate, level=False, out=wav))
         share = speaking(wav)
         au = map(self.statistics.normalise, self._contents(wav))
         del wav  # an hour of it is 230 MB; nobody needs it once it has 16 bits

@@ -179,7 +179,7 @@ class Portrait:
 
         Args:
             head: From ``make_head``.
-            wav: 16 kHz sound, float (T,) in [-1, 1].
+            wav: 16 kHz sound, float (T,) in [-1, 1]; float32 is written over.
             num_frames: How many, at ``options.fps``.
             options: How.
         """

@@ -177,7 +177,7 @@ def runs_of(marked: np.ndarray) -> list[tuple[int, int]]:
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
 
 
-def drive_sound(wav: np.ndarray, gate: bool = True, level: bool = True) -> np.ndarray:
+def drive_sound(wav: np.ndarray, gate: bool = True, level: bool = True, out: np.ndarray | None = None) -> np.ndarray:
     """Prepare a sound to drive the lips; the one that is heard stays as it is.
 
     The mel's decibels are absolute, so the networks see a quiet recording as a
@@ -191,6 +191,7 @@ def drive_sound(wav: np.ndarray, gate: bool = True, level: bool = True) -> np.nd
         wav: 16 kHz sound, float (T,).
         gate: Silence what is not speech.
         level: Move the level of the speech.
+        out: Where the gated sound is written, float32 (T,); ``wav`` itself saves a copy, 230 MB an hour.
 
     Returns:
         float32 (T,); peaks may exceed 1 after a whisper was raised.
@@ -202,9 +203,12 @@ def drive_sound(wav: np.ndarray, gate: bool = True, level: bool = True) -> np.nd
     gain = np.float32(_level_gain(wav, mask) if level else 1)
     if not gate:
         return wav * gain
-    driving = np.zeros_like(wav)
+    driving = np.empty_like(wav) if out is None else out
     places, gains = _gate(_filled(_widened(mask, OPENS_EARLIER, CLOSES_LATER), SHORTEST_CLOSED))
-    for first in range(0, len(wav) if len(places) else 0, SAMPLES_AT_ONCE):
+    if not len(places):
+        driving[:] = 0
+        return driving
+    for first in range(0, len(wav), SAMPLES_AT_ONCE):
         block = slice(first, min(first + SAMPLES_AT_ONCE, len(wav)))
         driving[block] = wav[block] * (gain * np.interp(np.arange(block.start, block.stop), places, gains))
     return driving

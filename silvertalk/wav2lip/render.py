@@ -73,7 +73,8 @@ class Rendering:
             self.num_frames = len(track)
         else:
             track = source.track(self.num_frames)
-        wav = drive_sound(sound.take_wav(), options.gate, options.level)
+        wav = sound.take_wav()
+        wav = drive_sound(wav, options.gate, options.level, out=wav)
         return Speaker(
             source,
             track,

@@ -115,7 +115,7 @@ def movement(portrait, image, wav, **options):
     """Landmarks of a rendering, (T, 68, 3) normalised, and the face at rest."""
     options = PortraitOptions(**{"blink": False, **options})
     head = module.make_head(*module.read_photo(image, portrait.backend), 128, portrait.statistics.std_face[:, 2])
-    return np.concatenate(list(portrait.motion.landmarks(head.face, wav, options))), head.face
+    return np.concatenate(list(portrait.motion.landmarks(head.face, wav.copy(), options))), head.face
 
 
 def test_options_change_the_movement(portrait, image, tmp_path):
