@@ -21,6 +21,7 @@ name_portrait_folders() {
         [ -n "${!exp}" ] || printf -v "${exp}" %s "${expdir}/makeittalk_${model}_$(basename "${!config}" .yaml)"
         portrait_networks+=("--${exp}" "${!exp}")
     done
+    [ -z "${portrait_statistics}" ] || portrait_networks+=(--statistics "${portrait_statistics}")
     portrait_dump=${dumpdir}/makeittalk
     portrait_dir=${expdir}/${translation_exp##*/}/decode_${decode_tag}
     portrait_say_dir=${expdir}/${translation_exp##*/}/say

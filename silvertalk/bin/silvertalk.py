@@ -13,6 +13,11 @@ from silvertalk.wav2lip.options import RenderOptions
 STANDARD_OUTPUT = "-"
 
 
+def _part(kind: type, options):
+    """The options of a parent dataclass, without what a command adds."""
+    return kind(**{field.name: getattr(options, field.name) for field in fields(kind)})
+
+
 @dataclass
 class CommandOptions(RenderOptions):
     """What the commands that render have in common.
@@ -35,7 +40,7 @@ class CommandOptions(RenderOptions):
 
     def rendering(self) -> RenderOptions:
         """How to render, without the models."""
-        return RenderOptions(**{field.name: getattr(self, field.name) for field in fields(RenderOptions)})
+        return _part(RenderOptions, self)
 
     def generator(self):
         """Where the generator is."""
@@ -90,7 +95,7 @@ class PortraitCommandOptions(PortraitOptions):
 
     def rendering(self) -> PortraitOptions:
         """How to render, without the models."""
-        return PortraitOptions(**{field.name: getattr(self, field.name) for field in fields(PortraitOptions)})
+        return _part(PortraitOptions, self)
 
     def renderer(self):
         """Load the networks."""
@@ -199,7 +204,7 @@ class CartoonCommandOptions(CartoonOptions):
 
     def rendering(self) -> CartoonOptions:
         """How to render, without the models."""
-        return CartoonOptions(**{field.name: getattr(self, field.name) for field in fields(CartoonOptions)})
+        return _part(CartoonOptions, self)
 
     def renderer(self):
         """Load the networks."""

@@ -147,10 +147,11 @@ def test_portraits_by_published_networks(recipe, tmp_path):
     for model in ("autovc", "content", "speaker", "translation"):
         (tmp_path / f"ckpt {model}.pth").touch()
         options += [f"--{model}_exp", f"ckpt {model}.pth"]
-    result = recipe(*options)
+    result = recipe(*options, "--portrait_statistics", "published code")
     assert begun(result) == [*range(1, 11), *DECODING, 16]
     [call] = workers(tmp_path, "makeittalk_decode")[:1]
     assert call[call.index("--translation_exp") + 1] == str(tmp_path / "ckpt translation.pth")
+    assert call[call.index("--statistics") + 1] == str(tmp_path / "published code")
     # One published network, the others of this recipe.
     (tmp_path / "work").rename(tmp_path / "before")
     result = recipe(*options[:2])
