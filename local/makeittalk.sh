@@ -42,13 +42,15 @@ has_portrait() { "${has_video}" && "${portrait}" && [ "${face_input}" = video ];
 
 # train_branch MODEL OPTION...: the training of one branch; the options say what it reads.
 train_branch() {
-    local model=$1 exp=${1}_exp config=${1}_config init=init_${1} args=${1}_train_args from=()
+    local model=$1 exp=${1}_exp config=${1}_config init=init_${1} args=${1}_train_args from=() threads=()
     shift
     [ "${model}" = autovc ] || set -- --train_dir "${portrait_dump}/tr_no_dev" --valid_dir "${portrait_dump}/dev" "$@"
     [ -z "${!init}" ] || from=(--init "${!init}")
+    # On a processor the LSTMs' many small steps go four times faster in one thread than in two that wait for each other.
+    [ "${model}" = translation ] || [ "${ngpu}" -gt 0 ] || threads=(env OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}")
     # shellcheck disable=SC2086  # more options are several words
     train_job "$((ngpu > 1 ? ngpu : 1))" "${!exp}/log/train.log" \
-        "${python}" -m "silvertalk.bin.makeittalk_${model}_train" --config "${!config}" --exp_dir "${!exp}" \
+        "${threads[@]}" "${python}" -m "silvertalk.bin.makeittalk_${model}_train" --config "${!config}" --exp_dir "${!exp}" \
         --trainer.ngpu "${ngpu}" --trainer.num_nodes "${num_nodes}" "$@" "${from[@]}" ${!args}
 }
 
