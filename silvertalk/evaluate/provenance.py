@@ -135,9 +135,9 @@ def _read_interval(path: Path) -> tuple[int, float, float] | None:
 
 def _stage(command: str, path: Path) -> int | None:
     """Tell the stage from a job's command line."""
-    if "gan_tts_train" in command or "tts_train" in command:
-        return 6 if "tts_stats" in str(path) else 7
     worker = re.search(r"-m (?:silvertalk|espnet2)\.bin\.(\w+)", command)
+    if worker and worker.group(1) in ("gan_tts_train", "tts_train"):
+        return 6 if "tts_stats" in str(path) else 7
     return STAGES.get(worker.group(1)) if worker else None
 
 

@@ -1,5 +1,6 @@
 import json
 from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -133,8 +134,17 @@ def test_stage_times_count_parallel_jobs_once(tmp_path):
         )
     (tmp_path / "failed.log").write_text("# python -m silvertalk.bin.face_dump\n# Started at 2026-01-01 09:00:00\n")
     assert provenance.stage_seconds([str(tmp_path)]) == {3: 120.0}
+
     text = provenance.describe_run("x", datetime(2026, 1, 1), [str(tmp_path)])
     assert "| 3 | face dump | 120 |" in text and "cores" in text
+
+
+def test_a_voice_that_is_only_named_is_not_its_training():
+    options = "--wav_scp exp/tts_train_jets/decode/wav.scp"
+    assert provenance._stage(f"# python -m silvertalk.bin.makeittalk_decode {options}", Path("a.log")) == 15
+    training = "# python -m espnet2.bin.gan_tts_train --output_dir exp/x"
+    assert provenance._stage(training, Path("exp/x/train.log")) == 7
+    assert provenance._stage(training, Path("exp/tts_stats_raw/logdir/stats.1.log")) == 6
 
 
 def test_real_columns_are_known():
