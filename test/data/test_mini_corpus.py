@@ -101,6 +101,7 @@ def test_what_is_there_is_kept_and_settings_count(corpus, tmp_path):
     assert max(shifted[:3]) == 0
 
 
+@pytest.mark.recipe  # seconds
 def test_a_sentence_sounds_alike_whatever_was_said_before(corpus, tmp_path):
     """The corpus must not depend on jobs and restarts."""
     (tmp_path / "sentences.txt").write_text("\n".join(SENTENCES.splitlines()[::-1]) + "\n")

@@ -111,6 +111,7 @@ def test_a_copy_is_perfect_and_the_control_is_not(decoded):
     assert not column(rows, "recorded", "confidence")
 
 
+@pytest.mark.recipe  # seconds
 def test_the_expert_is_asked_for_every_kind(decoded):
     torch.manual_seed(0)
     score(decoded, SyncNet(width=0.05).eval())

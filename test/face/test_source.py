@@ -35,6 +35,7 @@ def followed(path, num_frames=None, **options) -> tuple[int, np.ndarray]:
     return backend.landmarked, track.bbox
 
 
+@pytest.mark.recipe  # seconds
 def test_track_is_kept_by_content_and_settings(own_cache, face_video, tmp_path):
     count, boxes = followed(face_video)
     assert count == 50
@@ -71,6 +72,7 @@ def test_damaged_cache_is_made_again(own_cache, face_video, caplog):
     assert followed(face_video, cache=False)[0] == 50
 
 
+@pytest.mark.recipe  # seconds
 def test_avatar_shows_the_same_frames(face_video, tmp_path):
     assert make_avatar(face_video, tmp_path / "me", backend="dlib") == 50
     avatar = FaceSource(tmp_path / "me", backend=None)  # needs no backend any more

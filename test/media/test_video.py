@@ -35,6 +35,7 @@ def frame_times(kind, seconds):
     return [float(k / rate) for k in range(int(seconds * rate))]
 
 
+@pytest.mark.recipe  # seconds
 @pytest.mark.parametrize("kind", ["29.97", "30", "24", "60", "variable"])
 def test_picture_and_sound_stay_in_step_for_a_minute(tmp_path, make_media, kind):
     times = frame_times(kind, 60)

@@ -124,6 +124,7 @@ def test_cut_off_video(lipsync, clip, sound, tmp_path, kind):
     assert kind == "mp4" or outcomes[-1] is None  # an index at the end is lost, otherwise most frames are there
 
 
+@pytest.mark.recipe  # seconds
 @pytest.mark.parametrize("kind", CONTAINERS)
 def test_damaged_video(lipsync, clip, sound, tmp_path, kind):
     data, path = clip(kind), tmp_path / f"damaged.{kind}"

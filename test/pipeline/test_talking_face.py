@@ -55,7 +55,7 @@ def test_newest_experiment(tmp_path):
             "--amp_pos is an option of --model makeittalk only",
         ),
         (["portrait", "--image", "f", "--audio", "x", "--out", "o", "--expdir", "nowhere"], "run stage 11"),
-        (["portrait", "--image", "f", "--audio", "x", "--out", "o", "--autovc_exp", "gone"], "run stage 12"),
+        (["portrait", "--image", "f", "--audio", "x", "--out", "o", "--autovc_exp", "gone", "--expdir", "nowhere"], "run stage 12"),
         (["lipsync", "--audio", "x", "--face", "f", "--out", "o", "--wav2lip_exp", "nowhere"], "no nowhere; name"),
     ],
 )

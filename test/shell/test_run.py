@@ -134,6 +134,7 @@ def test_a_corpus_without_transcripts(recipe):
     assert "test has no transcripts" in result.stdout
 
 
+@pytest.mark.recipe  # seconds
 def test_without_portraits(recipe, tmp_path):
     result = recipe("--portrait", "false")
     assert begun(result) == [*range(1, 11), 15, 15, 16]

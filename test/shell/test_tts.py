@@ -65,6 +65,7 @@ def keys(path):
     return [line.split()[0] for line in path.read_text().splitlines()]
 
 
+@pytest.mark.recipe  # seconds
 def test_decoding_merges_the_jobs_and_lists_what_it_cannot_speak(recipe, tmp_path):
     done = recipe("tts_decode")
     assert done.returncode == 0, done.stdout

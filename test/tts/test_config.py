@@ -10,7 +10,7 @@ from silvertalk.tts import check_train_config, load_train_config, min_num_sample
 ROOT = Path(__file__).resolve().parents[2]
 # training YAML, sampling rate in Hz, hop in samples
 CONFIGS = [
-    ("conf/train_jets.yaml", 22050, 256),
+    pytest.param("conf/train_jets.yaml", 22050, 256, marks=pytest.mark.recipe),  # seconds
     ("conf/mini/train_jets.yaml", 16000, 256),
     ("egs/grid/av1/conf/train_jets_cpu.yaml", 16000, 256),
 ]

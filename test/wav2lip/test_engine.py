@@ -86,6 +86,7 @@ def possible(backend, precision):
         pytest.skip(f"this processor has no {precision}")
 
 
+@pytest.mark.recipe  # seconds
 @pytest.mark.parametrize("backend, precision", WAYS)
 def test_backends_draw_what_torch_draws(exp_dir, cache, inputs, wanted, backend, precision):
     possible(backend, precision)

@@ -72,6 +72,7 @@ def test_losses_are_the_published_ones(step, golden, mode):
     np.testing.assert_allclose(spread, [golden[f"{mode}_gen_out_mean"], golden[f"{mode}_gen_out_std"]], rtol=1e-4)
 
 
+@pytest.mark.recipe  # seconds
 def test_gradients_are_the_published_ones(step, golden):
     norms = step.gradient_norms(step.losses("frozen")["total"], step.module.network)
     valid = golden["grad_norm_gen_valid"]
