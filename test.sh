@@ -3,6 +3,7 @@
 #   ./test.sh                 the tests; those of the trained mini recipe need ./run.sh before
 #   ./test.sh --recipes       the slow ones: stages of every recipe on a small tree in its corpus' layout
 #   ./test.sh test/media -x   some of it
+#   ./test.sh -k mel          those with such names (options alone go to the whole suite)
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -15,7 +16,7 @@ if [ "${1:-}" = --recipes ]; then
     which=(-m recipe)
     shift
 fi
-if [ $# -gt 0 ]; then exec python -m pytest "${which[@]}" "$@"; fi
+if [ $# -gt 0 ] && [[ $1 != -* ]]; then exec python -m pytest "${which[@]}" "$@"; fi
 # A process for each core; tests of one file stay together, because they share what is costly to make.
 export OMP_NUM_THREADS=1
-exec python -m pytest -q --durations 25 --durations-min 2 "${which[@]}" --numprocesses auto --dist loadfile test
+exec python -m pytest -q --durations 25 --durations-min 2 "${which[@]}" --numprocesses auto --dist loadfile "$@" test
