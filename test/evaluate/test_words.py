@@ -52,6 +52,7 @@ def test_missing_pronunciation_is_named(tmp_path):
         WordRecognizer(tmp_path / "y.gram")
 
 
+@pytest.mark.recipe  # seconds
 def test_real_sentences_are_heard(media):
     from silvertalk.media import read_audio
 

@@ -128,6 +128,7 @@ def test_a_corpus_without_video(recipe, tmp_path):
     assert not (tmp_path / "work/dump/face").exists()
 
 
+@pytest.mark.recipe  # seconds
 def test_a_corpus_without_transcripts(recipe):
     result = recipe(TABLES="wav.scp video.scp")
     assert begun(result) == [1, 2, 3, 4, 9, 10, *PORTRAIT, 15, 15, 16]
@@ -161,6 +162,7 @@ def test_portraits_by_published_networks(recipe, tmp_path):
     assert call[call.index("--train_dir") + 1] == "dump/makeittalk/tr_no_dev"
 
 
+@pytest.mark.recipe  # seconds
 def test_fine_tuning(recipe, tmp_path):
     (tmp_path / "expert.pth").touch()
     (tmp_path / "face of me").mkdir()

@@ -79,6 +79,7 @@ def test_decoding_merges_the_jobs_and_lists_what_it_cannot_speak(recipe, tmp_pat
     assert keys(dev.with_name("eval1") / "wav/wav.scp") == ["s1-e"]
 
 
+@pytest.mark.recipe  # seconds
 def test_a_decoding_that_failed_goes_on_with_the_jobs_that_are_missing(recipe, tmp_path):
     assert recipe("tts_decode", BREAK_AT="s1-b").returncode != 0
     (tmp_path / "count").unlink()

@@ -240,6 +240,7 @@ assert "torch" in sys.modules and "lightning" not in sys.modules
     succeeded(start(code, exp_dir))
 
 
+@pytest.mark.recipe  # seconds
 def test_threads_can_be_limited(exp_dir, cache, monkeypatch):
     possible("openvino", "fp32")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")

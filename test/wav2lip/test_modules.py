@@ -79,6 +79,7 @@ def test_gradients_are_the_published_ones(step, golden):
     np.testing.assert_allclose(norms[valid], golden["frozen_grad_norm_gen"][valid], rtol=2e-2)
 
 
+@pytest.mark.recipe  # seconds
 def test_discriminator_step_is_the_published_one(step, golden):
     values = step.module._discriminator_losses(step.batch, step.generated.detach())
     for name in ("disc_real", "disc_fake"):

@@ -41,6 +41,7 @@ def still(photo, tmp_path_factory):
     return path, next(iter(read_frames(path)))
 
 
+@pytest.mark.recipe  # seconds
 def test_a_larger_picture_is_a_sharper_one(still, tmp_path):
     path, filmed = still
     backend, closeness = make_backend("dlib"), []
