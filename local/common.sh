@@ -99,6 +99,15 @@ parse_options() {
     done
 }
 
+# changed_options NAME...: " NAME" of each option that is not at its default, for stage_begin's options=: an option that
+# came later leaves what was made without it as it is.
+changed_options() {
+    local opt_name
+    for opt_name in "$@"; do
+        [ "${!opt_name}" = "${option_default[${opt_name}]}" ] || printf ' %s' "${opt_name}"
+    done
+}
+
 # similar_option NAME NAMES: ", did you mean --x?" when a declared name shares a part of NAME.
 similar_option() {
     local part match

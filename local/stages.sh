@@ -12,15 +12,24 @@ is_outside() {
     [[ $(realpath -m "$1") != "${here}"/* ]]
 }
 
+# name_experiments: what the voice is made of, and the names of all folders.
+name_experiments() {
+    tts_choose_g2p
+    tts_choose_model
+    name_folders
+    name_portrait_folders
+}
+
 # name_folders: the names of DESIGN for every experiment; a model folder that was given and lies
 # outside expdir is used and never trained or written to.
 name_folders() {
     local tag=raw_${token_type}_${cleaner}_${g2p} name
-    tts_stats_dir=${expdir}/tts_stats_${tag}
+    tts_stats_dir=${tts_stats_dir:-${expdir}/$(tts_stats_name "${tag}")}
     token_list=${dumpdir}/token_list/${token_type}/tokens.txt
     trains_voice=true trains_expert=true trains_face=true
     for name in tts_exp syncnet_exp wav2lip_exp; do
         if [ -n "${!name}" ] && is_outside "${!name}" && [ ! -d "${!name}" ]; then
+            [ ! -f "${!name}" ] || die "${!name} is a file; unpack it and give --${name} the experiment folder in it (with config.yaml)"
             die "no folder ${!name}; give --${name} the experiment folder of a finished recipe"
         fi
     done
@@ -33,7 +42,7 @@ name_folders() {
     tts_exp=${tts_exp:-${expdir}/tts_$(basename "${tts_config}" .yaml)_${tag}}
     syncnet_exp=${syncnet_exp:-${expdir}/syncnet_$(basename "${syncnet_config}" .yaml)}
     wav2lip_exp=${wav2lip_exp:-${expdir}/wav2lip_$(basename "${wav2lip_config}" .yaml)}
-    tts_decode_dir=${expdir}/${tts_exp##*/}/decode_${decode_tag}
+    tts_decode_dir=${expdir}/${tts_exp##*/}/decode_$(tts_decode_tag)
     video_dir=${expdir}/${wav2lip_exp##*/}/decode_${decode_tag}
     say_dir=${expdir}/${wav2lip_exp##*/}/say
     score_dir=${video_dir}/scores
@@ -70,11 +79,11 @@ raw_org() {
     if [ "$1" = eval1 ]; then echo "${dumpdir}/raw/eval1"; else echo "${dumpdir}/raw/org/$1"; fi
 }
 
-# show_skipped LIST: say how many utterances a stage left out and where they are listed.
+# show_skipped LIST [WHAT]: say how many utterances a stage left out (or what else), and where they are listed.
 show_skipped() {
-    local list=$1
+    local list=$1 what=${2:-utterances left out, listed with reasons}
     [ -s "${list}" ] || return 0
-    log "${list%/*}: $(wc -l <"${list}") utterances left out, listed with reasons in ${list}:"
+    log "${list%/*}: $(wc -l <"${list}") ${what} in ${list}:"
     sed -n '1,5s/^/    /p' "${list}"
 }
 
@@ -108,8 +117,10 @@ filter_set() {
         out=${dumpdir}/raw/${set}
         ${train_cmd} "${out}/log/audio_filter.log" \
             "${python}" -m silvertalk.bin.audio_filter --org_dir "${dumpdir}/raw/org/${set}" --out_dir "${out}" \
-            --fs "${fs}" --min_wav_duration "${min_wav_duration}" --max_wav_duration "${max_wav_duration}"
+            --fs "${fs}" --min_wav_duration "${min_wav_duration}" --max_wav_duration "${max_wav_duration}" \
+            --min_peak="${min_peak}" --max_clipping "${max_clipping}"
         show_skipped "${out}/dropped.tsv"
+        show_skipped "${out}/clipped.tsv" "utterances were recorded too loud, listed"
         log "${out}: $(wc -l <"${out}/wav.scp") utterances"
     fi
     if [ "${has_video}" = true ]; then
@@ -217,7 +228,9 @@ score() {
     fi
     if [ "${has_text}" = true ]; then
         need "${tts_decode_dir}/eval1/wav/wav.scp" 8
-        [ -z "${grammar}" ] || options=(--grammar "${grammar}")
+        options=(--recogniser "${recogniser}" --language "${language}")
+        [ -z "${grammar}" ] || options+=(--grammar "${grammar}")
+        [ -z "${whisper_model}" ] || options+=(--whisper_model "${whisper_model}")
         jobs=$(jobs_for "${raw}/utt2spk") || exit 1
         ${train_cmd} --max-jobs-run "${nj}" --num-threads 1 JOB=1:"${jobs}" "${score_dir}/log/score_voice.JOB.log" \
             "${python}" -m silvertalk.bin.score_voice --decode_dir "${tts_decode_dir}/eval1" --ref_dir "${raw}" \

@@ -1,11 +1,20 @@
 """Stage 16, voice: compare the synthetic voice with the recordings."""
 
-from silvertalk.evaluate.score_voice import score_job
+from silvertalk.evaluate.score_voice import Recognition, score_job
 from silvertalk.utils.cli import make_parser, run
 
 
 def score_voice(
-    decode_dir: str, ref_dir: str, out_dir: str, grammar: str | None = None, job: int = 1, num_jobs: int = 1
+    decode_dir: str,
+    ref_dir: str,
+    out_dir: str,
+    recogniser: str = "auto",
+    grammar: str | None = None,
+    whisper_model: str | None = None,
+    language: str = "auto",
+    device: str = "cpu",
+    job: int = 1,
+    num_jobs: int = 1,
 ) -> None:
     """Score the synthetic voice.
 
@@ -13,11 +22,17 @@ def score_voice(
         decode_dir: Stage 8's folder of one set, e.g. exp/tts_X/decode_latest/eval1.
         ref_dir: Data directory of the recordings, e.g. dump/raw/eval1.
         out_dir: Score folder; the report merges the jobs into out_dir/voice.tsv.
-        grammar: JSGF file that the sentences follow, for the word accuracy; without it, it is left out.
+        recogniser: What hears the words: grammar, lm (PocketSphinx's English language model), whisper or none; auto
+            takes the best that is there.
+        grammar: JSGF file that the sentences follow.
+        whisper_model: Folder of Whisper's weights in faster-whisper's layout (model.bin, config.json, tokenizer.json).
+        language: Of the transcripts: ko, en, zh, another, or auto (by script).
+        device: Of Whisper: cpu or cuda.
         job: Number of this job, 1..num_jobs.
         num_jobs: Number of jobs.
     """
-    score_job(decode_dir, ref_dir, out_dir, grammar, job, num_jobs)
+    recognition = Recognition(recogniser, grammar, whisper_model, language, device)
+    score_job(decode_dir, ref_dir, out_dir, recognition, job, num_jobs)
 
 
 def get_parser():

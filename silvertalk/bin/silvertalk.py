@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from silvertalk.makeittalk.options import CartoonOptions, PortraitOptions
+from silvertalk.tts.options import SpeakOptions
 from silvertalk.utils.cli import make_parser, run_subcommand
 from silvertalk.wav2lip.options import RenderOptions
 
@@ -116,11 +117,87 @@ def _how_to_run(options) -> dict:
     }
 
 
+@dataclass(frozen=True)
+class VoiceCommandOptions(SpeakOptions):
+    """What tts adds to how a voice speaks.
+
+    Args:
+        loudness: Wanted loudness in LUFS (ITU-R BS.1770), -60 to -6; null leaves the sound as the voice makes it.
+        expdir: Folder of experiments; the newest voice in it is used.
+        exp: Folder of the voice, instead.
+        device: auto, cpu or cuda.
+        engine: What runs the vocoder of JETS: auto, torch, openvino or onnxruntime.
+        precision: auto, fp32, bf16 or fp16; with --engine torch --precision fp32 the sound is ESPnet's.
+        num_threads: Threads on the processor; 0: one per core.
+    """
+
+    loudness: float | None = -23.0
+    expdir: str = "exp"
+    exp: str | None = None
+    device: str = "auto"
+    engine: str = "auto"
+    precision: str = "auto"
+    num_threads: int = 0
+
+    def speaking(self) -> SpeakOptions:
+        """How to speak, without the voice."""
+        return _part(SpeakOptions, self)
+
+    def voice(self):
+        """Load the voice."""
+        from silvertalk.tts.default import load_voice
+
+        options = {"engine": self.engine, "precision": self.precision, "num_threads": self.num_threads}
+        return load_voice(self.expdir, self.exp, self.device, **options)
+
+
+def tts(
+    out: str,
+    text: str | None = None,
+    file: str | None = None,
+    stream: bool = False,
+    captions: list[str] | None = None,
+    timings: str | None = None,
+    **options,
+) -> None:
+    """Speak a text of any length.
+
+    Args:
+        out: The sound file to write: .wav, .flac, .ogg or .mp3; - for standard output (WAV).
+        text: What to say; every line is a paragraph.
+        file: UTF-8 text to say, instead; - for standard input.
+        stream: Write WAV that can be played while it grows.
+        captions: Captions to write, too: names that end in .srt or .vtt.
+        timings: When each phoneme or character is said: a name that ends in .tsv or .json.
+        **options: The voice, and how it speaks.
+    """
+    from silvertalk.tts.captions import check_names
+    from silvertalk.tts.speech_file import read_text_file, speak_to
+
+    if (text is None) == (file is None):
+        raise ValueError("give --text or --file, one of them")
+    if stream and out != STANDARD_OUTPUT and Path(out).suffix.lower() != ".wav":
+        raise ValueError(f"{out}: --stream writes WAV; let the name end in .wav")
+    chosen = VoiceCommandOptions(**options)
+    check_names(captions or (), timings)
+    said = read_text_file(file) if text is None else text
+    if not said.strip():
+        raise ValueError(f"{file or '--text'}: the text is empty; type a sentence")
+    voice = chosen.voice()
+    with _target(out, stream) as target:
+        sentences = speak_to(voice, said, target, chosen.speaking(), captions or (), timings)
+    left_out = sum(bool(sentence.problem) for sentence in sentences)
+    done = f"{len(sentences) - left_out} sentences, {sentences[-1].end:.2f} s"
+    logging.info("%s: %s, by %s%s", out, done, voice.voice.name, f"; {left_out} left out" if left_out else "")
+
+
 def say(
     text: str,
     face: str,
     out: str,
     tts_exp: str | None = None,
+    speed: float = 1.0,
+    captions: list[str] | None = None,
     stream: bool = False,
     model: str = "wav2lip",
     **options,
@@ -132,13 +209,18 @@ def say(
         face: Video, photo, folder of pictures or avatar; of a video makeittalk takes the first usable frame.
         out: The mp4 to write; - for standard output.
         tts_exp: Folder of the voice; leave out for the newest in expdir.
+        speed: Factor on the rate of speech, 0.25 to 4; 0.8 is slower.
+        captions: Captions to write, too: names that end in .srt or .vtt.
         stream: Write fragmented mp4, which can be played while it grows.
         model: wav2lip: the lips of the face move; makeittalk: a photo moves.
         **options: Models, and how to render.
     """
     from silvertalk.pipeline import TalkingFace
-    from silvertalk.pipeline.talking_face import load_voice
+    from silvertalk.tts.captions import check_names
+    from silvertalk.tts.default import load_voice
 
+    check_names(captions or (), None)
+    speaking = SpeakOptions(speed=speed)
     if model == "makeittalk":
         _refuse_options_of(options, CommandOptions, PortraitCommandOptions, "wav2lip")
         chosen = PortraitCommandOptions(**options)
@@ -149,7 +231,7 @@ def say(
         raise ValueError(f"model '{model}' is none of wav2lip, makeittalk")
     talking_face = TalkingFace(load_voice(chosen.expdir, tts_exp, chosen.device), chosen.renderer())
     with _target(out, stream) as target:
-        _report(talking_face.say(text, face, target, chosen.rendering()))
+        _report(talking_face.say(text, face, target, chosen.rendering(), speaking, captions or ()))
 
 
 def _refuse_options_of(given: dict, other: type, mine: type, model: str) -> None:
@@ -397,6 +479,38 @@ def score(
     print(run_scoring(scoring, jobs))
 
 
+def score_voice(
+    generated: str,
+    real: str,
+    text: str | None = None,
+    out: str = "scores",
+    recogniser: str = "auto",
+    grammar: str | None = None,
+    whisper_model: str | None = None,
+    language: str = "auto",
+    device: str = "cpu",
+) -> None:
+    """Score synthetic speech of any system against recordings; a run that was stopped goes on where it was.
+
+    Args:
+        generated: Folder of synthetic speech.
+        real: Folder of the speaker's recordings; files are matched by name without suffix, but other sentences than the
+            recorded ones are scored, too.
+        text: What is said: lines of file name and sentence, parted by a space or |; leave out to count no words.
+        out: Folder to write: scores.md, voice.tsv (a line for each sentence and kind).
+        recogniser: What hears the words: grammar, lm (PocketSphinx's English language model), whisper or none; auto
+            takes the best that is there.
+        grammar: JSGF file that the sentences follow.
+        whisper_model: Folder of Whisper's weights in faster-whisper's layout (model.bin, config.json, tokenizer.json).
+        language: Of the text: ko, en, zh, another, or auto (by script).
+        device: Of Whisper: cpu or cuda.
+    """
+    from silvertalk.evaluate.score_voice import Recognition
+    from silvertalk.evaluate.voice_folders import score_voices
+
+    print(score_voices(generated, real, text, out, Recognition(recogniser, grammar, whisper_model, language, device)))
+
+
 def export(model: str, out: str, format: str = "wav2lip") -> None:
     """Write a trained network in a format that other tools read.
 
@@ -486,12 +600,14 @@ def _report(result) -> None:
 
 COMMANDS = {
     "say": say,
+    "tts": tts,
     "lipsync": lipsync,
     "portrait": portrait,
     "cartoon": cartoon,
     "puppet": {"make": puppet_make},
     "batch": batch,
     "score": score,
+    "score-voice": score_voice,
     "export": export,
     "avatar": {"make": avatar_make},
 }

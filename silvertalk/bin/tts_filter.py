@@ -8,6 +8,7 @@ from pathlib import Path
 from silvertalk.data import iter_scp
 from silvertalk.data.kaldi import SortedColumn, iter_sorted
 from silvertalk.tts import check_train_config, find_unknown, load_train_config, min_num_samples, read_token_list
+from silvertalk.tts.speakers import LANGUAGES, SPEAKERS, language_column, read_numbers, speaker_column
 from silvertalk.tts.text import describe_unknown, describe_unknown_tokens
 from silvertalk.utils import atomic_path
 from silvertalk.utils.cli import make_parser, run
@@ -21,10 +22,12 @@ def filter_utterances(
     token_type: str = "char",
     cleaner: str = "none",
     train_config: str | None = None,
+    train_args: str = "",
     fs: int | None = None,
     hop_length: int | None = None,
     spk: str = "",
     text: str | None = None,
+    tables: str | None = None,
 ) -> None:
     """List the utterances of a set that can be used, and the others with the reason.
 
@@ -36,10 +39,12 @@ def filter_utterances(
         token_type: As for ESPnet: char, phn, word, bpe. Text whose phonemes are written out has type word.
         cleaner: As for ESPnet. Only cleaner none has its characters checked.
         train_config: Training YAML; given, too short recordings are left out.
+        train_args: What the command line changes of it, as for ESPnet.
         fs: Sampling rate, Hz; needed with train_config.
         hop_length: Samples from frame to frame; needed with train_config.
         spk: Only this speaker's utterances; "main" takes the one with most; "" all.
         text: Kaldi text file to read instead of data_dir/text.
+        tables: Folder whose spk2sid and lang2lid, where there are any, name the speakers and languages that are known.
     """
     data = Path(data_dir)
     transcripts = Path(text) if text else data / "text"
@@ -47,11 +52,13 @@ def filter_utterances(
         raise FileNotFoundError(f"no {transcripts}; run stages 4 and 5")
     checks = [_text_check(read_token_list(token_list), token_type, cleaner)]
     if train_config is not None:
-        config = load_train_config(train_config)
+        config = load_train_config(train_config, train_args)
         check_train_config(config, fs, hop_length, name=train_config)
         checks.append(_length_check(data, min_num_samples(config, hop_length), fs, hop_length, token_type))
     if spk:
         checks.append(_speaker_check(data / "utt2spk", spk))
+    if tables is not None:
+        checks += _known_checks(data, Path(tables))
     usable = left_out = 0
     example = "there is no utterance"
     with atomic_path(keys) as new_keys, open(new_keys, "w", encoding="utf-8") as good:
@@ -115,6 +122,24 @@ def _speaker_check(path: Path, spk: str) -> Check:
         return None if found == wanted else f"spoken by {found}; the voice is that of {wanted}"
 
     return check
+
+
+def _known_checks(data: Path, tables: Path) -> list[Check]:
+    """Checks that speaker and language have a number."""
+    checks = []
+    for what, table, column in (
+        ("speaker", SPEAKERS, speaker_column(data)),
+        ("language", LANGUAGES, language_column(data)),
+    ):
+        known = read_numbers(tables / table)
+
+        def check(utt_id: str, text: str, what=what, table=tables / table, column=column, known=known) -> str | None:
+            found = column(utt_id)
+            return None if found in known else f"the voice has not learnt the {what} '{found}': not in {table}"
+
+        if known:
+            checks.append(check)
+    return checks
 
 
 def get_parser():

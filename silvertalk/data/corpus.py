@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from silvertalk.utils import progress
 SETS = ("tr_no_dev", "dev", "eval1")
 # Korean files of AI Hub come in both; cp949 is what Windows calls EUC-KR with additions.
 ENCODINGS = ("utf-8-sig", "cp949")
+LONGEST_NAME = 90  # bytes of part of an id; ids become file names, which may have 255
 
 
 @dataclass
@@ -64,6 +66,26 @@ def make_utt_id(spk: str, *parts: object) -> str:
         ``make_utt_id("s1", "a b", 7)`` is ``"s1-a_b-7"``.
     """
     return "-".join(re.sub(r"[\s/]+", "_", str(part)) for part in (spk, *parts))
+
+
+def clean_name(name: str) -> str:
+    """Make part of an id of a file's or folder's name.
+
+    Letters, digits, "." and "_" of any script stay; the rest becomes "_". The same Korean name can be stored in
+    two forms, of which macOS writes the one that few others do; ids are in the usual one (NFC). A long name is cut.
+
+    Example:
+        ``clean_name("내 영상 (1)")`` is ``"내_영상_1"``.
+    """
+    clean = re.sub(r"[^\w.]+", "_", unicodedata.normalize("NFC", name)).strip("_") or "x"
+    if len(clean.encode()) <= LONGEST_NAME:
+        return clean
+    return clean.encode()[:LONGEST_NAME].decode(errors="ignore") + hashlib.sha256(clean.encode()).hexdigest()[:8]
+
+
+def tidy(text: str) -> str:
+    """Bring a transcript to composed letters (NFC) and single plain spaces."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def read_text(path: str | os.PathLike, encodings: Sequence[str] = ENCODINGS) -> str:
@@ -162,6 +184,31 @@ def hold_out_utterances(
         sets["dev"] += own[num_eval : num_eval + num_dev]
         sets["tr_no_dev"] += own[num_eval + num_dev :]
     return sets
+
+
+def hold_out_last(
+    utterances: Iterable[Utterance], num_dev: int, num_eval: int, max_share: float = 0.05
+) -> dict[str, list[Utterance]]:
+    """Hold out the last utterances by id: those before the end for dev, the end for eval1, as ESPnet's recipes do.
+
+    Args:
+        utterances: All.
+        num_dev: Utterances of dev in the whole corpus.
+        num_eval: Utterances of eval1.
+        max_share: Largest part of a smaller copy that either gets, at least one utterance.
+
+    Returns:
+        Set name -> its utterances.
+    """
+    ordered = sorted(utterances, key=lambda u: u.utt_id)
+    most = max(1, round(max_share * len(ordered)))
+    first_eval = max(0, len(ordered) - min(num_eval, most))
+    first_dev = max(0, first_eval - min(num_dev, most))
+    return {
+        "tr_no_dev": ordered[:first_dev],
+        "dev": ordered[first_dev:first_eval],
+        "eval1": ordered[first_eval:],
+    }
 
 
 def look_at_all(paths: Iterable[str], nj: int = 1) -> dict[str, MediaInfo | str]:

@@ -1,4 +1,4 @@
-"""Kaldi data directories: ``wav.scp video.scp text utt2spk spk2utt [segments] [utt2face]``.
+"""Kaldi data directories: ``wav.scp video.scp text utt2spk spk2utt [segments] [utt2lang] [utt2face]``.
 
 Format: https://kaldi-asr.org/doc/data_prep.html. ``video.scp`` and ``utt2face`` are ours: the first has the
 form of ``wav.scp``, the second says whose face is meant where a picture shows several.
@@ -35,43 +35,56 @@ class Utterance:
     start: float = 0.0  # seconds, from `segments`
     end: float | None = None  # seconds; None: to the end of the file
     face: tuple[float, float] | None = None  # x, y of the middle of the face that is meant, 0..1 of width and height
+    lang: str | None = None  # language that is spoken, as "ko"
 
 
-def iter_scp(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
+def iter_lines(path: str | os.PathLike) -> Iterator[tuple[int, str, str]]:
     """Read a two-column Kaldi file (``wav.scp``, ``text``, ``utt2spk``, ...) line by line.
 
     Args:
         path: The file, UTF-8.
 
     Yields:
-        Key and rest of the line, "" where there is none.
+        Number of the line from 1, key, and rest of the line, "" where there is none.
 
     Raises:
         FileNotFoundError: There is no such file.
     """
     with open(path, encoding="utf-8") as lines:
-        for line in lines:
+        for number, line in enumerate(lines, 1):
             if stripped := line.strip():
                 key, *value = SEPARATOR.split(stripped, maxsplit=1)
-                yield key, value[0] if value else ""
+                yield number, key, value[0] if value else ""
 
 
-def iter_sorted(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
-    """Read a two-column Kaldi file line by line, and see to its order.
+def iter_scp(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
+    """Read a two-column Kaldi file as ``iter_lines`` does: key and rest of the line."""
+    return ((key, value) for _, key, value in iter_lines(path))
+
+
+def iter_sorted_lines(path: str | os.PathLike) -> Iterator[tuple[int, str, str]]:
+    """Read a two-column Kaldi file as ``iter_lines`` does, and see to its order.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: It is not sorted, or a key appears twice.
     """
     last = b""
-    for key, value in iter_scp(path):
+    for number, key, value in iter_lines(path):
         now = key.encode()
         if now == last:
-            raise ValueError(f"{path}: the key '{key}' appears twice; keep one line of it")
+            raise ValueError(f"{path}: the key '{key}' appears twice (line {number}); keep one line of it")
         if now < last:
-            raise ValueError(f"{path} is not sorted: '{key}' stands too far down; sort it under LC_ALL=C")
-        yield key, value
+            raise ValueError(
+                f"{path} is not sorted: '{key}' (line {number}) stands too far down, or twice; sort it under LC_ALL=C"
+            )
+        yield number, key, value
         last = now
+
+
+def iter_sorted(path: str | os.PathLike) -> Iterator[tuple[str, str]]:
+    """Read a two-column Kaldi file as ``iter_sorted_lines`` does: key and rest of the line."""
+    return ((key, value) for _, key, value in iter_sorted_lines(path))
 
 
 def read_scp(path: str | os.PathLike) -> dict[str, str]:
@@ -91,9 +104,9 @@ def read_scp(path: str | os.PathLike) -> dict[str, str]:
         ValueError: A key appears twice.
     """
     entries: dict[str, str] = {}
-    for key, value in iter_scp(path):
+    for number, key, value in iter_lines(path):
         if key in entries:
-            raise ValueError(f"{path}: the key '{key}' appears twice; keep one line of it")
+            raise ValueError(f"{path}: the key '{key}' appears twice (line {number}); keep one line of it")
         entries[key] = value
     return entries
 
@@ -153,7 +166,7 @@ def iter_data_dir(data_dir: str | os.PathLike) -> Iterator[Utterance]:
 
     Yields:
         The utterances in the order of ``utt2spk``. A missing file leaves its
-        field None.
+        field None; an utterance that ``text`` does not have has the text "".
 
     Raises:
         FileNotFoundError: No ``utt2spk``.
@@ -162,21 +175,25 @@ def iter_data_dir(data_dir: str | os.PathLike) -> Iterator[Utterance]:
     data_dir = Path(data_dir)
     if not (data_dir / "utt2spk").is_file():
         raise FileNotFoundError(f"no {data_dir}/utt2spk; run stage 1")
-    columns = [SortedColumn(data_dir / name) for name in ("text", "segments", "utt2face")]
+    columns = [SortedColumn(data_dir / name) for name in ("text", "segments", "utt2face", "utt2lang")]
     recordings = [data_dir / name for name in ("wav.scp", "video.scp")]
     if (data_dir / "segments").is_file():  # utterances share recordings, and ask for them in any order
         wav, video = (dict(_optional(path)) for path in recordings)
     else:
         columns += map(SortedColumn, recordings)
         wav, video = columns[-2:]
-    text, segments, face = columns[:3]
+    text, segments, face, lang = columns[:4]
+    untold = "" if (data_dir / "text").is_file() else None
     for utt_id, spk in iter_sorted(data_dir / "utt2spk"):
         recording, start, end = utt_id, 0.0, None
         if (segment := segments.get(utt_id)) is not None:
             recording, *times = segment.split()
             start, end = map(float, times)
         where = tuple(map(float, point.split())) if (point := face.get(utt_id)) else None
-        yield Utterance(utt_id, spk, text.get(utt_id), wav.get(recording), video.get(recording), start, end, where)
+        told, sound, picture = text.get(utt_id), wav.get(recording), video.get(recording)
+        yield Utterance(
+            utt_id, spk, untold if told is None else told, sound, picture, start, end, where, lang.get(utt_id)
+        )
     for column in columns:
         column.finish()
 
@@ -229,7 +246,9 @@ def write_data_dir(data_dir: str | os.PathLike, utterances: Iterable[Utterance])
                 if name not in tables:
                     tables[name] = stack.enter_context(sorted_table(data_dir / name))
                 tables[name](u.utt_id, value)
-    for name in {"wav.scp", "video.scp", "text", "segments", "utt2face", "utt2spk", "spk2utt"} - set(tables):
+    for name in {"wav.scp", "video.scp", "text", "segments", "utt2face", "utt2lang", "utt2spk", "spk2utt"} - set(
+        tables
+    ):
         (data_dir / name).unlink(missing_ok=True)
     if "utt2spk" in tables:
         write_spk2utt(data_dir)
@@ -245,6 +264,7 @@ def _entries(u: Utterance) -> dict[str, object]:
         "text": u.text,
         "segments": None if u.end is None else f"{u.utt_id} {u.start:.4f} {u.end:.4f}",
         "utt2face": None if u.face is None else f"{u.face[0]:.4f} {u.face[1]:.4f}",
+        "utt2lang": u.lang,
         "utt2spk": u.spk,
     }
     return {name: value for name, value in entries.items() if value is not None}
@@ -274,7 +294,7 @@ def validate_data_dir(data_dir: str | os.PathLike) -> None:
     if not last:
         raise ValueError(f"{data_dir}/utt2spk is empty: the corpus gave no utterance for this set")
     _check_spk2utt(data_dir)
-    for name in ("text", "segments"):
+    for name in ("text", "segments", "utt2lang"):
         _check_keys(data_dir / name, (key for key, _ in iter_scp(data_dir / "utt2spk")))
     for name in ("wav.scp", "video.scp"):
         _check_keys(data_dir / name, _recordings(data_dir))

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import kaldiio
@@ -23,6 +24,15 @@ def _read_manifest(path: Path) -> Iterator[dict]:
     if path.is_file():
         with open(path, encoding="utf-8", newline="\n") as lines:
             yield from (json.loads(line) for line in lines if line.endswith("\n"))
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Sound to be kept in an archive."""
+
+    wav: np.ndarray  # (T,) in [-1, 1]; louder samples are clipped
+    rate: int  # Hz
+    format: str  # flac or wav, of 16 bits
 
 
 class PartWriter:
@@ -68,12 +78,12 @@ class PartWriter:
         for ark in self.parts.glob(f"*.{self.job}.ark"):
             os.truncate(ark, sizes.get(ark.name, 0))
 
-    def add(self, utt_id: str, matrices: dict[str, np.ndarray], values: dict[str, object]) -> None:
+    def add(self, utt_id: str, matrices: dict[str, np.ndarray | Sound], values: dict[str, object]) -> None:
         """Record a finished utterance.
 
         Args:
             utt_id: Its id.
-            matrices: archive name -> float matrix, e.g. ``{"mel": (T, 80)}``;
+            matrices: archive name -> float matrix or vector, e.g. ``{"mel": (T, 80)}``, or sound;
                 becomes ``mel.scp``.
             values: file name -> value, e.g. ``{"utt2num_frames": 75}``.
         """
@@ -81,7 +91,16 @@ class PartWriter:
         for name, matrix in matrices.items():
             ark = self._ark(name)
             offset = ark.stat().st_size if ark.exists() else 0
-            kaldiio.save_ark(str(ark), {utt_id: np.asarray(matrix, np.float32)}, append=True)
+            if isinstance(matrix, Sound):
+                # kaldiio's other way, bare WAV, is read as integers: ESPnet would hear it 32768 times as loud.
+                form = {"format": matrix.format.upper(), "subtype": "PCM_16"}
+                entry, how = (
+                    (np.clip(matrix.wav, -1, 1), matrix.rate),
+                    {"write_function": "soundfile", "write_kwargs": form},
+                )
+            else:
+                entry, how = np.asarray(matrix, np.float32), {}
+            kaldiio.save_ark(str(ark), {utt_id: entry}, append=True, **how)
             locations[f"{name}.scp"] = f"{ark.absolute()}:{offset + len(utt_id.encode()) + 1}"
             sizes[ark.name] = ark.stat().st_size
         self._append({"utt_id": utt_id, "values": {**values, **locations}, "ark_sizes": sizes})

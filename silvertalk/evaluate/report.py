@@ -21,6 +21,10 @@ GOOD_EXPERT = 0.8  # an expert above it is believed about the offset, otherwise 
 MIN_PEAK = 0.3  # a lower mean correlation or cosine has no meaningful maximum
 RESTLESS = 0.5  # motion in silence that is said; the tracker's tremble alone gives 0.1 to 0.3
 MAX_NOTES = 20  # listed on the page
+# A synthetic voice is warned of beyond what its speaker's recordings show, by so much:
+LEVEL_DIFFERENCE = 6.0  # LU
+CLICK_DIFFERENCE = 3.0  # dB over the sharpest edge of all recordings
+MORE_SILENCE = 15.0  # percent of the time
 
 
 @dataclass
@@ -62,7 +66,17 @@ VOICE_COLUMNS = (
     Column("log_f0_rmse", "log-F0 RMSE ↓", 3),
     Column("vuv_error", "voicing error (%) ↓", 1),
     Column("duration_ratio", "duration ratio →1"),
+    Column("duration_error", "duration error (%) ↓", 1),
+    Column("speaker_similarity", "speaker similarity ↑"),
 )
+SOUND_COLUMNS = (
+    Column("level", "loudness (LUFS)", 1),
+    Column("silence", "silence (%)", 1),
+    Column("click", "sharpest edge (dB) ↓", 1),
+    Column("clipped", "clipped samples (%) ↓", 3),
+)
+UNITS = {"words": "word_errors", "letters": "letter_errors"}  # what is counted -> its errors, in the score file
+UNIT_NAMES = {"words": "words", "letters": "characters"}
 LIP_ROWS = {
     "real": "real recording",
     "recorded": "generated, its own sound",
@@ -93,6 +107,7 @@ class Scores:
     peaks: dict[str, dict[str, tuple[int, float]]] = field(default_factory=dict)
     # features -> kind -> Fréchet distance from the real pictures, and how many there are
     frechet: dict[str, dict[str, tuple[float, int]]] = field(default_factory=dict)
+    recogniser: str = ""  # what heard the words, or why nothing did
 
 
 def load_scores(score_dir: str | os.PathLike) -> Scores:
@@ -108,6 +123,8 @@ def load_scores(score_dir: str | os.PathLike) -> Scores:
         setattr(scores, name, read_tsv(table) if table else [])
     if not scores.lips and not scores.voice:
         raise FileNotFoundError(f"{score_dir} holds no scores; run score_lips or score_voice first (stage 16)")
+    heard_by = Path(score_dir) / "voice" / score_voice.RECOGNISER
+    scores.recogniser = heard_by.read_text(encoding="utf-8").strip() if heard_by.is_file() else ""
     kinds = list(dict.fromkeys(row["kind"] for row in scores.lips))
     for name in FRECHET_TITLES:
         scores.frechet[name] = _frechet_distances(plots.read_curves(score_dir, name, kinds))
@@ -169,7 +186,7 @@ def write_report(
         "clips (number of clips). Compare every row with the real recording's and the control's, not with papers.",
         summary,
         *faces,
-        *_voice_sections(scores),
+        *voice_sections(scores),
         *(["## Plots", *pictures] if pictures else []),
         *not_scored(scores),
         *notes,
@@ -254,24 +271,65 @@ def _lip_sections(scores: Scores, title: str = "Lips") -> list[str]:
     ]
 
 
-def _voice_sections(scores: Scores) -> list[str]:
-    """Table about the voice."""
+def voice_sections(scores: Scores) -> list[str]:
+    """Tables about the voice."""
     if not scores.voice:
         return []
-    accuracy = {k: v for k in VOICE_ROWS if (v := word_accuracy(scores.voice, k)) is not None}
-    texts = {k: f"{100 * value:.1f} ({words} words)" for k, (value, words) in accuracy.items()}
-    return ["## Voice", _table(scores.voice, VOICE_ROWS, VOICE_COLUMNS, [("words heard right (%) ↑", texts)])]
+    compared = _table(scores.voice, VOICE_ROWS, VOICE_COLUMNS, [c for unit in UNITS for c in _heard(scores, unit)])
+    sound = _table(scores.voice, {k: v for k, v in VOICE_ROWS.items() if k != "control"}, SOUND_COLUMNS)
+    return [
+        *(["## Voice", compared] if compared else []),
+        *_about_words(scores),
+        *(["## The sound of the voice", sound] if sound else []),
+    ]
 
 
-def word_accuracy(rows: Sequence[Row], kind: str) -> tuple[float, int] | None:
-    """Word accuracy over all utterances of a kind.
+def _heard(scores: Scores, unit: str) -> list[tuple[str, dict[str, str]]]:
+    """Columns of the words or letters that a recogniser hears."""
+    name = UNIT_NAMES[unit]
+    right = {k: v for k in VOICE_ROWS if (v := share_right(scores.voice, k, unit)) is not None}
+    columns = [(f"{name} heard right (%) ↑", {k: f"{100 * v:.1f} ({n} {name})" for k, (v, n) in right.items()})]
+    reached, _ = right.get("real", (0.0, 0))
+    if reached > 0:
+        shares = {k: f"{100 * v / reached:.1f}" for k, (v, _) in right.items()}
+        columns.append((f"{name}, of what the recordings reach (%) ↑", shares))
+    return columns
+
+
+def _about_words(scores: Scores) -> list[str]:
+    """Say who heard the words, and which of them it cannot know."""
+    if not scores.recogniser:
+        return []
+    if not any(column(scores.voice, kind, "letters") for kind in VOICE_ROWS):
+        return [f"No words were counted: {scores.recogniser}."]
+    # The words are those of the transcript, whatever the kind.
+    rows = {r["utt_id"]: r for r in scores.voice if float(r.get("words") or 0) > 0}.values()
+    unknown = [word for row in rows for word in str(row.get("unknown_words") or "").split()]
+    text = f"Words as heard by {scores.recogniser}."
+    if unknown:
+        words = sum(float(row["words"]) for row in rows)
+        names = sorted(set(unknown))
+        more = f" and {len(names) - MAX_NOTES} more" if len(names) > MAX_NOTES else ""
+        text += (
+            f" It does not know {len(unknown)} of the {words:.0f} words, which it hears wrong in every voice: "
+            f"{', '.join(names[:MAX_NOTES])}{more}."
+        )
+    return [text]
+
+
+def share_right(rows: Sequence[Row], kind: str, unit: str) -> tuple[float, int] | None:
+    """Share of the words or letters that are heard right, over all utterances of a kind.
+
+    Args:
+        rows: Score file.
+        kind: See ``score_voice``.
+        unit: ``words`` or ``letters``.
 
     Returns:
-        1 - errors / words (insertions can make it negative) and the number of
-        words; None when words were not scored.
+        1 - errors / number (insertions can make it negative) and the number; None when they were not scored.
     """
-    words, errors = column(rows, kind, "words"), column(rows, kind, "word_errors")
-    total = int(sum(words.values()))
+    numbers, errors = column(rows, kind, unit), column(rows, kind, UNITS[unit])
+    total = int(sum(numbers.values()))
     return (1 - sum(errors.values()) / total, total) if total else None
 
 
@@ -366,18 +424,63 @@ def _describe_offset(peaks: dict[str, tuple[int, float]]) -> list[str]:
 
 def _describe_voice(rows: Sequence[Row]) -> list[str]:
     """Say how the voice fares."""
-    distortion = {kind: list(column(rows, kind, "mcd").values()) for kind in ("generated", "control")}
-    if not distortion["generated"]:
+    facts = [*_describe_distortion(rows), *_describe_words(rows), *_describe_similarity(rows)]
+    return [f"Voice: {'; '.join(facts)}.", *_describe_sound(rows)] if facts else []
+
+
+def _describe_distortion(rows: Sequence[Row]) -> list[str]:
+    """Say how far the voice is from the recordings."""
+    made, other = (list(column(rows, kind, "mcd").values()) for kind in ("generated", "control"))
+    if not made:
         return []
-    mean = float(np.mean(distortion["generated"]))
-    text = f"Voice: mel-cepstral distortion {mean:.1f} dB over {len(distortion['generated'])} sentences"
-    if distortion["control"]:
-        other = float(np.mean(distortion["control"]))
-        text += f" (a recording of another sentence has {other:.1f})"
-        if mean >= other:
+    text = f"mel-cepstral distortion {np.mean(made):.1f} dB over {len(made)} sentences"
+    if other:
+        text += f" (a recording of another sentence has {np.mean(other):.1f})"
+        if np.mean(made) >= np.mean(other):
             text += ", so it is no nearer to the recording than the same person saying something else"
-    words = {kind: word_accuracy(rows, kind) for kind in ("real", "generated")}
-    if words["generated"] and words["real"]:
-        own, recorded = words["generated"][0], words["real"][0]
-        text += f"; a recogniser gets {own:.0%} of its words right, {recorded:.0%} of the recorded ones"
-    return [text + "."]
+    return [text]
+
+
+def _describe_words(rows: Sequence[Row]) -> list[str]:
+    """Say how much of it a recogniser understands, in words where the language parts them."""
+    for unit, name in UNIT_NAMES.items():
+        own, recorded = (share_right(rows, kind, unit) for kind in ("generated", "real"))
+        if own and recorded:
+            reached = f" ({own[0] / recorded[0]:.0%} of what they reach)" if recorded[0] > 0 else ""
+            return [
+                f"a recogniser gets {own[0]:.0%} of its {name} right, {recorded[0]:.0%} of the recorded ones{reached}"
+            ]
+    return []
+
+
+def _describe_similarity(rows: Sequence[Row]) -> list[str]:
+    """Say how much it sounds like the speaker."""
+    own, recorded = (list(column(rows, kind, "speaker_similarity").values()) for kind in ("generated", "real"))
+    if not own:
+        return []
+    beside = f", that of the recordings {np.mean(recorded):.2f}" if recorded else ""
+    return [f"its similarity to the speaker is {np.mean(own):.2f}{beside}"]
+
+
+def _describe_sound(rows: Sequence[Row]) -> list[str]:
+    """Warn of faults that the recordings do not have."""
+    made, real = (
+        {c.name: np.array(list(column(rows, kind, c.name).values())) for c in SOUND_COLUMNS}
+        for kind in ("generated", "real")
+    )
+    if not all(map(len, (*made.values(), *real.values()))):
+        return []
+    level, recorded_level, silence, recorded_silence = (
+        values[name].mean() for name in ("level", "silence") for values in (made, real)
+    )
+    faults = []
+    if abs(level - recorded_level) > LEVEL_DIFFERENCE:
+        comparison = "louder" if level > recorded_level else "softer"
+        faults.append(f"it is {abs(level - recorded_level):.0f} dB {comparison} than the recordings")
+    if silence - recorded_silence > MORE_SILENCE:
+        faults.append(f"it is silent for {silence:.0f}% of the time, the recordings for {recorded_silence:.0f}%")
+    for name, more, fault in (("click", CLICK_DIFFERENCE, "click"), ("clipped", 0.0, "are clipped")):
+        number = int((made[name] > real[name].max() + more).sum())
+        if number:
+            faults.append(f"{number} of {len(made[name])} sentences {fault}")
+    return [f"Beware: {'; '.join(faults)}."] if faults else []

@@ -134,7 +134,7 @@ class Scoring:
     def settings(self, real: dict[str, Clip], systems: dict[str, dict[str, Clip]]) -> str:
         """What the figures depend on: files with sizes and times, and options."""
         files = [
-            (label, name, *(str(p) for p in (clip.path, clip.sound)), *_stamp(clip.path), *_stamp(clip.sound))
+            (label, name, *(str(p) for p in (clip.path, clip.sound)), *file_stamp(clip.path), *file_stamp(clip.sound))
             for label, clips in ((REAL, real), *systems.items())
             for name, clip in clips.items()
         ]
@@ -181,7 +181,7 @@ def label_folders(folders: Iterable[str]) -> dict[str, str]:
     return labels
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def file_stamp(path: Path) -> tuple[int, int]:
     """Size (bytes) and time of change (ns)."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns
@@ -210,17 +210,22 @@ def run_scoring(scoring: Scoring, jobs: int = 1) -> str:
     real, systems = scoring.clips()
     unmatched = _unmatched(real, systems) if scoring.matched else []
     out_dir = Path(scoring.out_dir)
-    settings, key = scoring.settings(real, systems), out_dir / "settings.json"
-    if (out_dir / "lips").is_dir() and not (key.is_file() and key.read_text(encoding="utf-8") == settings):
-        logging.info("%s: videos or options changed; everything is scored again", out_dir)
-        shutil.rmtree(out_dir / "lips")
-    write_text(key, settings)
+    forget_others(out_dir, "lips", scoring.settings(real, systems))
     jobs = min(jobs, len(real))
     if jobs == 1:
         scoring.score()
     else:
         _run_jobs(scoring, jobs, len(real))
     return _write_page(scoring, real, systems, unmatched)
+
+
+def forget_others(out_dir: Path, name: str, settings: str) -> None:
+    """Remove the scores ``out_dir/name`` if they were made of other files or with other options."""
+    key = out_dir / "settings.json"
+    if (out_dir / name).is_dir() and not (key.is_file() and key.read_text(encoding="utf-8") == settings):
+        logging.info("%s: files or options changed; everything is scored again", out_dir)
+        shutil.rmtree(out_dir / name)
+    write_text(key, settings)
 
 
 def _unmatched(real: dict, systems: dict[str, dict]) -> list[str]:

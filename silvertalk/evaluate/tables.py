@@ -7,7 +7,7 @@ from pathlib import Path
 
 from silvertalk.utils import write_text
 
-TEXT_COLUMNS = ("utt_id", "kind", "note", "text", "heard")  # never numbers, whatever they look like
+TEXT_COLUMNS = ("utt_id", "kind", "note", "text", "heard", "unknown_words")  # never numbers, whatever they look like
 Row = dict[str, object]  # "utt_id" and "kind", then figures (float) and remarks (str)
 
 

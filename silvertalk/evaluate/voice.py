@@ -77,6 +77,7 @@ def compare_voices(generated: VoiceFeatures, real: VoiceFeatures) -> dict[str, f
         ``log_f0_rmse``: of the natural logarithm, over paired frames voiced in both; nan when there are none.
         ``vuv_error``: percent of paired frames of which only one is voiced.
         ``duration_ratio``: generated over real.
+        ``duration_error``: difference of the two lengths, percent of the real one.
     """
     step = -(-max(len(generated.f0), len(real.f0)) // MAX_FRAMES)
     c_gen, c_real = generated.mcep[::step, 1:], real.mcep[::step, 1:]
@@ -89,4 +90,5 @@ def compare_voices(generated: VoiceFeatures, real: VoiceFeatures) -> dict[str, f
         "log_f0_rmse": float(np.sqrt(np.mean(difference**2))) if voiced.any() else float("nan"),
         "vuv_error": float(100 * np.mean((f_gen > 0) != (f_real > 0))),
         "duration_ratio": generated.seconds / real.seconds,
+        "duration_error": 100 * abs(generated.seconds / real.seconds - 1),
     }

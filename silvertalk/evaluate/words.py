@@ -1,50 +1,79 @@
-"""Which words a recogniser hears, for corpora whose sentences follow a grammar.
+"""What a recogniser hears.
 
-PocketSphinx carries its English model, so nothing is downloaded. It is a weak
-recogniser: its figure on the real recordings is the one to compare with.
+PocketSphinx carries its English model, so nothing is downloaded: under a JSGF grammar for corpora whose sentences
+follow one, else with its general language model. It is a weak recogniser: its figure on the real recordings is the
+one to compare with. Whisper, where faster-whisper and a folder of weights are there, hears other languages, too.
 """
 
+import logging
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
 
 import librosa
 import numpy as np
 
-SAMPLING_RATE = 16000  # Hz, of the carried model
+from silvertalk.evaluate.transcript import ENGLISH_SPELLINGS, spoken_words
+
+SAMPLING_RATE = 16000  # Hz, of all recognisers
 PEAK, ROOM_TONE = 0.5, 0.002  # loudest sample; background, root mean square: 48 dB below
+LOG_ZERO = -(2**28)  # PocketSphinx's logarithm of a probability; that of 0 is about -2**29
+SHORTEST = 0.1  # seconds; nothing is said in less
+RECOGNISERS = ("auto", "grammar", "lm", "whisper", "none")
+SPELLINGS = {said: [w for w, s in ENGLISH_SPELLINGS.items() if s == said] for said in ENGLISH_SPELLINGS.values()}
+WHISPER_FILES = ("model.bin", "config.json", "tokenizer.json")  # without the last one it would be downloaded
+
+
+class Recognizer(Protocol):
+    """Hears words in a sound."""
+
+    description: str  # for the report
+
+    def __call__(self, wav: np.ndarray) -> list[str]:
+        """Recognise float (T,) at 16 kHz in [-1, 1]; returns words, none for silence."""
+
+    def unknown(self, words: Iterable[str]) -> list[str]:
+        """Pick the words (see ``transcript.spoken_words``) that can never be heard."""
 
 
 class WordRecognizer:
-    """PocketSphinx under a JSGF grammar.
+    """PocketSphinx under a JSGF grammar, or with its general English language model.
 
     Args:
         grammar: JSGF file. A file of the same name with the suffix ``.dict``
             adds pronunciations, a line each: a word and its ARPAbet phones
-            (CMU dictionary format).
+            (CMU dictionary format). None: any English, by the language model.
 
     Raises:
         FileNotFoundError: No such grammar.
         ValueError: A word of the grammar has no pronunciation.
     """
 
-    def __init__(self, grammar: str | os.PathLike):
+    def __init__(self, grammar: str | os.PathLike | None = None):
         from pocketsphinx import Decoder, get_model_path
 
+        options = {
+            "hmm": get_model_path("en-us/en-us"),
+            "dict": get_model_path("en-us/cmudict-en-us.dict"),
+            "loglevel": "FATAL",
+            "cmn": "batch",  # each utterance alone: the result must not depend on the ones before
+        }
+        if grammar is None:
+            self._decoder = Decoder(lm=get_model_path("en-us/en-us.lm.bin"), **options)
+            self._grammar_words: set[str] | None = None
+            self._lm = self._decoder.get_lm("_default")
+            self.description = "PocketSphinx with its general English language model"
+            return
         grammar = Path(grammar)
         if not grammar.is_file():
             raise FileNotFoundError(f"no grammar {grammar}; give a JSGF file, or none to leave out the word accuracy")
         text = grammar.read_text(encoding="utf-8")
-        self._decoder = Decoder(
-            hmm=get_model_path("en-us/en-us"),
-            dict=get_model_path("en-us/cmudict-en-us.dict"),
-            lm=None,
-            loglevel="FATAL",
-            cmn="batch",  # each utterance alone: the result must not depend on the ones before
-            lw=1.0,  # the grammar's words are equally likely
-        )
+        self._decoder = Decoder(lm=None, lw=1.0, **options)  # the grammar's words are equally likely
+        words = grammar_words(text)
         self._add_pronunciations(grammar.with_suffix(".dict"))
-        missing = sorted(word for word in grammar_words(text) if self._decoder.lookup_word(word) is None)
+        missing = sorted(word for word in words if self._decoder.lookup_word(word) is None)
         if missing:
             raise ValueError(
                 f"{grammar}: no pronunciation for {', '.join(missing)}; add lines like 'zed Z EH D' "
@@ -52,6 +81,8 @@ class WordRecognizer:
             )
         self._decoder.add_jsgf_string("grammar", text)
         self._decoder.activate_search("grammar")
+        self._grammar_words = set(spoken_words(" ".join(sorted(words))))
+        self.description = f"PocketSphinx under the grammar {grammar.name}"
 
     def _add_pronunciations(self, path: Path) -> None:
         """Add those of a dictionary file, beside the carried ones."""
@@ -69,7 +100,7 @@ class WordRecognizer:
 
     def __call__(self, wav: np.ndarray) -> list[str]:
         """Recognise float (T,) at 16 kHz in [-1, 1]; returns lower-case words, none for silence."""
-        if len(wav) < 0.1 * SAMPLING_RATE or not np.any(wav):
+        if len(wav) < SHORTEST * SAMPLING_RATE or not np.any(wav):
             return []
         samples = (add_room_tone(wav) * 32767).astype("<i2")
         self._decoder.start_utt()
@@ -77,6 +108,134 @@ class WordRecognizer:
         self._decoder.end_utt()
         hypothesis = self._decoder.hyp()
         return hypothesis.hypstr.split() if hypothesis else []
+
+    def unknown(self, words: Iterable[str]) -> list[str]:
+        """Pick the words (see ``spoken_words``) that can never be heard: outside the grammar or the dictionary."""
+        if self._grammar_words is not None:
+            return [word for word in words if word not in self._grammar_words]
+        return [word for word in words if not any(map(self._in_lm, (word, *SPELLINGS.get(word, ()))))]
+
+    def _in_lm(self, word: str) -> bool:
+        """Whether a word has a pronunciation and a place in the language model."""
+        return self._decoder.lookup_word(word) is not None and self._lm.prob([word]) > LOG_ZERO
+
+
+class WhisperRecognizer:
+    """Whisper (Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022) by faster-whisper.
+
+    Args:
+        folder: The weights in faster-whisper's layout: model.bin, config.json, tokenizer.json.
+        language: Of the speech, e.g. ``ko``.
+        device: ``cpu`` (8-bit weights) or ``cuda`` (16-bit).
+
+    Raises:
+        FileNotFoundError: The folder lacks a file; nothing is downloaded.
+        RuntimeError: faster-whisper is not installed.
+    """
+
+    def __init__(self, folder: str | os.PathLike, language: str, device: str = "cpu"):
+        folder = Path(folder)
+        for name in WHISPER_FILES:
+            if not (folder / name).is_file():
+                raise FileNotFoundError(
+                    f"no {folder / name}; give --whisper_model a folder in faster-whisper's layout: "
+                    + ", ".join(WHISPER_FILES)
+                )
+        try:
+            from faster_whisper import WhisperModel
+        except ImportError as error:
+            raise RuntimeError(
+                "faster-whisper is not installed; install the package faster-whisper, or take another --recogniser"
+            ) from error
+        kind = "float16" if device == "cuda" else "int8"
+        self._model = WhisperModel(str(folder), device=device, compute_type=kind, local_files_only=True)
+        self._language = language
+        self.description = f"Whisper ({folder.name}, {kind})"
+
+    def __call__(self, wav: np.ndarray) -> list[str]:
+        """Recognise float (T,) at 16 kHz in [-1, 1]; returns words as Whisper writes them, none for silence."""
+        if len(wav) < SHORTEST * SAMPLING_RATE or not np.any(wav):
+            return []
+        # Temperature 0: the same sound is heard the same each time; and each sentence alone.
+        segments, _ = self._model.transcribe(
+            np.asarray(wav, np.float32),
+            language=self._language,
+            beam_size=5,
+            temperature=0.0,
+            condition_on_previous_text=False,
+        )
+        return " ".join(segment.text for segment in segments).split()
+
+    def unknown(self, words: Iterable[str]) -> list[str]:
+        """Pick the words that can never be heard: none, since it spells what it hears."""
+        return []
+
+
+def choose_recognizer(
+    recogniser: str = "auto",
+    grammar: str | os.PathLike | None = None,
+    whisper_model: str | os.PathLike | None = None,
+    language: str = "en",
+    device: str = "cpu",
+) -> tuple[Recognizer | None, str]:
+    """Take the recogniser that is asked for, or the best that is there.
+
+    Args:
+        recogniser: ``grammar``, ``lm`` (PocketSphinx's English language model), ``whisper``, ``none``; or ``auto``:
+            Whisper where its folder is given, else the grammar where one is given, else the language model for English.
+        grammar: JSGF file.
+        whisper_model: Folder of Whisper's weights.
+        language: Of the speech.
+        device: Of Whisper.
+
+    Returns:
+        The recogniser, and what it is; or None, and why there is none.
+
+    Raises:
+        ValueError: Unknown name, or what it needs was not given.
+        FileNotFoundError: See ``WordRecognizer`` and ``WhisperRecognizer``.
+        RuntimeError: See ``WhisperRecognizer``.
+    """
+    if recogniser not in RECOGNISERS:
+        raise ValueError(f"recogniser '{recogniser}' is none of {', '.join(RECOGNISERS)}")
+    if recogniser == "auto":
+        recogniser, reason = _best(grammar, whisper_model, language)
+        if recogniser == "none":
+            return None, reason
+    made = _make(recogniser, grammar, whisper_model, language, device)
+    return made, made.description if made else "it was asked for none"
+
+
+def _best(grammar, whisper_model, language: str) -> tuple[str, str]:
+    """Name of the best recogniser; "none" and the reason where there is none."""
+    import importlib.util
+
+    reason = f"there is no Whisper (--whisper_model), and PocketSphinx knows English only, not '{language}'"
+    if whisper_model:
+        if importlib.util.find_spec("faster_whisper"):
+            return "whisper", ""
+        logging.warning("--whisper_model %s is not used: faster-whisper is not installed", whisper_model)
+        reason = f"faster-whisper is not installed, and PocketSphinx knows English only, not '{language}'"
+    if grammar:
+        return "grammar", ""
+    return ("lm", "") if language == "en" else ("none", reason)
+
+
+def _make(recogniser: str, grammar, whisper_model, language: str, device: str) -> Recognizer | None:
+    """Make the recogniser of a name."""
+    if recogniser == "grammar":
+        if not grammar:
+            raise ValueError("--recogniser grammar needs --grammar, a JSGF file that the sentences follow")
+        return WordRecognizer(grammar)
+    if recogniser == "lm":
+        if language != "en":
+            raise ValueError(f"--recogniser lm knows English only, not '{language}'; give --whisper_model")
+        return WordRecognizer()
+    if recogniser == "whisper":
+        if not whisper_model:
+            raise ValueError("--recogniser whisper needs --whisper_model, the folder of its weights")
+        return WhisperRecognizer(whisper_model, language, device)
+    return None
 
 
 def add_room_tone(wav: np.ndarray) -> np.ndarray:
@@ -108,13 +267,3 @@ def grammar_words(text: str) -> set[str]:
         rule = re.sub(r"<[^<>]*>|\{[^{}]*\}|/[\d.eE+-]+/", " ", rule)  # rule names, tags, weights
         words.update(re.sub(r'[|()\[\]*+"]', " ", rule).split())
     return words
-
-
-def count_word_errors(reference: list[str], heard: list[str]) -> int:
-    """Count substitutions, deletions and insertions (Levenshtein distance over words)."""
-    row = list(range(len(heard) + 1))
-    for i, word in enumerate(reference, 1):
-        previous, row[0] = row[0], i
-        for j, other in enumerate(heard, 1):
-            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (word != other))
-    return row[-1]

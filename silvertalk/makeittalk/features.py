@@ -34,10 +34,11 @@ from silvertalk.face.crop import crop_face, portrait_box
 from silvertalk.face.depth import landmarks_3d
 from silvertalk.face.track import seconds_apart
 from silvertalk.makeittalk.geometry import ANCHORS, head_pose, rigid_registration
-from silvertalk.makeittalk.sound import SoundFeatures, speaker_embedding
+from silvertalk.makeittalk.sound import SoundFeatures
 from silvertalk.makeittalk.statistics import Statistics, mean_face_statistics, normalise_clip
 from silvertalk.media import VideoWriter, read_audio, read_pictures
 from silvertalk.media.mel import SAMPLING_RATE
+from silvertalk.media.speaker import speaker_embedding
 from silvertalk.utils import atomic_path, progress
 
 FPS = 25  # pictures per second

@@ -23,12 +23,11 @@ from silvertalk.makeittalk.sound import (
     f0_bins,
     filter_wav,
     match_level,
-    speaker_embedding,
-    to_pcm,
 )
 from silvertalk.makeittalk.statistics import Statistics
 from silvertalk.media import read_audio
 from silvertalk.media.mel import SAMPLING_RATE
+from silvertalk.media.speaker import speaker_embedding, to_pcm
 from silvertalk.media.speech import drive_sound
 from silvertalk.utils.experiment import newest_experiment
 

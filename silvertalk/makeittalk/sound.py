@@ -4,16 +4,12 @@ Constants and formulas of the published system (Zhou et al., "MakeItTalk: Speake
 SIGGRAPH Asia 2020) and of its voice conversion (Qian et al., "AutoVC", ICML 2019). All features have 62.5 frames a
 second; nothing but the sound and the result grows with the length.
 
-torch and resemblyzer are imported where they are needed.
+torch is imported where it is needed.
 """
 
 from __future__ import annotations
 
-import functools
-import logging
 import os
-import warnings
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,12 +17,12 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from silvertalk.makeittalk.pitch import F0_CLASSES, F0_RANGE, HOP_LENGTH, quantise_pitch, track_pitch
 from silvertalk.media.mel import SAMPLING_RATE, mel_filters, reflected
+from silvertalk.media.speaker import EMBEDDING_PIECE, EMBEDDING_SIZE, FULL_SCALE, blocks, embed_voice, to_pcm
 
 if TYPE_CHECKING:
     import torch
 
 FRAMES_PER_SECOND = SAMPLING_RATE / HOP_LENGTH  # 62.5
-FULL_SCALE = 32768  # of 16-bit sound
 LEVEL = -20.0  # dBFS
 HIGH_PASS = 30.0  # Hz
 FILTER_MARGIN = SAMPLING_RATE  # samples; the filter has forgotten what is a second away
@@ -40,38 +36,6 @@ MIN_LEVEL, REF_LEVEL_DB, MIN_LEVEL_DB = 1e-5, 16, -100
 FRAMES_AT_ONCE = 4096  # of AutoVC, as published, and of the spectrogram: 65 s
 FRAMES_MULTIPLE = 32  # lengths AutoVC is given
 
-# Of resemblyzer.
-EMBEDDING_SIZE = 256
-EMBEDDING_PIECE = 60 * SAMPLING_RATE  # samples
-EMBEDDING_RATE = 2  # windows of 1.6 s that begin in a second
-EMBEDDING_LEVEL = -30  # dBFS; softer sound is raised to it
-
-
-def to_pcm(wav: np.ndarray) -> np.ndarray:
-    """Turn sound into 16 bits, and refuse what is none.
-
-    Args:
-        wav: 16 kHz sound, float (N,) in [-1, 1].
-
-    Returns:
-        int16 (N,).
-
-    Raises:
-        ValueError: Less than 64 ms of sound, several channels, or samples that are no numbers.
-    """
-    wav = np.asarray(wav)
-    if wav.ndim != 1:
-        raise ValueError(f"sound of shape {wav.shape} was given; give one channel, (N,)")
-    if len(wav) < N_FFT:
-        raise ValueError(f"{len(wav)} samples of sound are too few; give {N_FFT} (64 ms) or more")
-    if not np.isfinite(wav).all():
-        bad = int(np.flatnonzero(~np.isfinite(wav))[0])
-        raise ValueError(f"the sound has a sample, at {bad / SAMPLING_RATE:.3f} s, that is no number; make it anew")
-    pcm = np.empty(len(wav), np.int16)
-    for first, last in _blocks(len(wav), EMBEDDING_PIECE):
-        pcm[first:last] = np.clip(np.round(wav[first:last] * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1)
-    return pcm
-
 
 def match_level(pcm: np.ndarray) -> np.ndarray:
     """Bring sound to -20 dBFS.
@@ -82,14 +46,14 @@ def match_level(pcm: np.ndarray) -> np.ndarray:
     Returns:
         int16 (N,); digital silence stays what it is.
     """
-    blocks = list(_blocks(len(pcm), EMBEDDING_PIECE))
-    energy = sum(int(np.sum(pcm[a:b].astype(np.int64) ** 2)) for a, b in blocks)
+    parts = list(blocks(len(pcm), EMBEDDING_PIECE))
+    energy = sum(int(np.sum(pcm[a:b].astype(np.int64) ** 2)) for a, b in parts)
     rms = np.floor(np.sqrt(energy / len(pcm)))
     if rms == 0:
         return pcm
     factor = 10 ** ((LEVEL - 20 * np.log10(rms / FULL_SCALE)) / 20)
     matched = np.empty_like(pcm)
-    for a, b in blocks:
+    for a, b in parts:
         matched[a:b] = np.floor(np.clip(pcm[a:b].astype(np.float64) * factor, -FULL_SCALE, FULL_SCALE - 1))
     return matched
 
@@ -109,7 +73,7 @@ def filter_wav(pcm: np.ndarray) -> np.ndarray:
     noise = np.random.RandomState(0)
     length = len(pcm) + (len(pcm) % HOP_LENGTH == 0)
     filtered = np.empty(length, np.float32)
-    for first, last in _blocks(length, FRAMES_AT_ONCE * HOP_LENGTH):
+    for first, last in blocks(length, FRAMES_AT_ONCE * HOP_LENGTH):
         begin = max(first - FILTER_MARGIN, 0)
         part = pcm[begin : last + FILTER_MARGIN] / FULL_SCALE
         if last + FILTER_MARGIN >= length > len(pcm):
@@ -131,7 +95,7 @@ def autovc_mel(filtered: np.ndarray) -> np.ndarray:
     window = np.hanning(WIN_LENGTH + 1)[:-1]
     basis = mel_filters(N_FFT, N_MELS, FMIN, FMAX).T
     mel = np.empty((1 + len(filtered) // HOP_LENGTH, N_MELS), np.float32)
-    for first, last in _blocks(len(mel), FRAMES_AT_ONCE // 4):
+    for first, last in blocks(len(mel), FRAMES_AT_ONCE // 4):
         samples = first * HOP_LENGTH - N_FFT // 2, (last - 1) * HOP_LENGTH + N_FFT // 2
         part = filtered[reflected(*samples, len(filtered))]
         amplitude = np.abs(np.fft.rfft(sliding_window_view(part, N_FFT)[::HOP_LENGTH] * window)) @ basis
@@ -143,77 +107,6 @@ def autovc_mel(filtered: np.ndarray) -> np.ndarray:
 def f0_bins(filtered: np.ndarray, f0_range: tuple[float, float] = F0_RANGE) -> np.ndarray:
     """Follow the pitch of a voice, as AutoVC takes it: int64 (1 + N // 256,); see ``quantise_pitch``."""
     return quantise_pitch(track_pitch(filtered, f0_range))
-
-
-def _blocks(length: int, size: int) -> Iterator[tuple[int, int]]:
-    """Cut a length into blocks: first and behind last."""
-    for first in range(0, length, size):
-        yield first, min(first + size, length)
-
-
-def speaker_embedding(wav: np.ndarray) -> np.ndarray:
-    """Describe the voice by resemblyzer (Wan et al., "Generalized End-to-End Loss for Speaker Verification", 2018).
-
-    What is no voice is cut out first; sound without any voice is described as it is, with a warning. Of longer sound
-    the mean over whole minutes of voice is taken.
-
-    Args:
-        wav: 16 kHz sound, float (N,) in [-1, 1].
-
-    Returns:
-        float32 (256,), of length 1 for up to two minutes of sound.
-
-    Raises:
-        ValueError: See ``to_pcm``.
-    """
-    return embed_voice(to_pcm(wav))
-
-
-def embed_voice(pcm: np.ndarray) -> np.ndarray:
-    """Describe the voice in 16-bit sound, int16 (N,); see ``speaker_embedding``."""
-    audio, encoder = _resemblyzer()
-    wav = (pcm / FULL_SCALE).astype(np.float32)
-    if pcm.any():
-        wav = audio.normalize_volume(wav, EMBEDDING_LEVEL, increase_only=True)
-    # Minute by minute: it makes a Python number of every sample.
-    pieces = [audio.trim_long_silences(wav[slice(*block)]) for block in _blocks(len(wav), EMBEDDING_PIECE)]
-    voice = np.concatenate(pieces)
-    if not len(voice):
-        logging.warning("no voice was found in %.1f s of sound; its speaker is guessed", len(wav) / SAMPLING_RATE)
-        voice = wav
-    starts = range(0, max(1, len(voice) // EMBEDDING_PIECE) * EMBEDDING_PIECE, EMBEDDING_PIECE)
-    return np.mean([_embed_piece(encoder, voice[first : first + EMBEDDING_PIECE]) for first in starts], axis=0)
-
-
-@functools.cache
-def _resemblyzer() -> tuple:
-    """Load resemblyzer: its functions on sound, and its network on the CPU."""
-    with warnings.catch_warnings():  # it names SciPy's and setuptools' parts by old names
-        warnings.simplefilter("ignore")
-        from resemblyzer import VoiceEncoder, audio
-
-    return audio, VoiceEncoder("cpu", verbose=False).eval()
-
-
-def _embed_piece(encoder, wav: np.ndarray) -> np.ndarray:
-    """Mean direction of the embeddings of windows of 1.6 s: float32 (256,)."""
-    import torch
-
-    wav_windows, mel_windows = encoder.compute_partial_slices(len(wav), EMBEDDING_RATE, 0.75)
-    mel = _embedding_mel(np.pad(wav, (0, max(wav_windows[-1].stop - len(wav), 0))))
-    with torch.inference_mode():
-        embeddings = encoder(torch.from_numpy(np.stack([mel[window] for window in mel_windows]))).numpy()
-    mean = embeddings.mean(axis=0)
-    return mean / np.linalg.norm(mean)
-
-
-def _embedding_mel(wav: np.ndarray) -> np.ndarray:
-    """Mel power spectrogram of resemblyzer, float32 (1 + N // 160, 40); its own needs librosa, which takes seconds."""
-    size, hop = SAMPLING_RATE * 25 // 1000, SAMPLING_RATE // 100
-    window = np.hanning(size + 1)[:-1]
-    frames = sliding_window_view(np.pad(wav, size // 2), size)[::hop]
-    power = np.abs(np.fft.rfft(frames * window)) ** 2
-    return (power @ mel_filters(size, 40, 0, SAMPLING_RATE / 2).T).astype(np.float32)
 
 
 class SoundFeatures:
@@ -280,8 +173,8 @@ class SoundFeatures:
             np.asarray(e, np.float32).reshape(1, EMBEDDING_SIZE)
             for e in (embedding, self.target if target is None else target)
         )
-        blocks = _blocks(len(mel), FRAMES_AT_ONCE)
-        return np.concatenate([self._convert(mel[a:b], bins[a:b], source, target) for a, b in blocks])
+        parts = blocks(len(mel), FRAMES_AT_ONCE)
+        return np.concatenate([self._convert(mel[a:b], bins[a:b], source, target) for a, b in parts])
 
     def _convert(self, mel: np.ndarray, bins: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Convert up to 4096 frames."""

@@ -2,8 +2,10 @@
 
 import contextlib
 import functools
+import io
 import logging
 import os
+import re
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +19,17 @@ from silvertalk.utils import atomic_path
 
 # Containers with an index or an even rate, whose stamps hold after a leap; others are decoded from the beginning.
 SEEKABLE = {"mov", "mp4", "matroska", "webm", "wav", "flac"}
+# A sound in a Kaldi archive, as ESPnet's flac.ark and wav.ark have them, goes by the archive's name and its offset.
+IN_ARCHIVE = re.compile(r"(.+\.ark):(\d+)")
 SEEK_FROM, SEEK_LEAD = 5.0, 1.0  # seconds; codecs need some packets before the first right sample
 
 
 def read_audio(
-    path: str | os.PathLike, sampling_rate: int | None = None, start: float = 0.0, end: float | None = None
+    path: str | os.PathLike,
+    sampling_rate: int | None = None,
+    start: float = 0.0,
+    end: float | None = None,
+    channel: int | None = None,
 ) -> tuple[np.ndarray, int]:
     """Read the sound of an audio or video file as one channel.
 
@@ -30,10 +38,11 @@ def read_audio(
     packets become silence of their length, and their number is logged.
 
     Args:
-        path: Any file FFmpeg reads.
+        path: Any file FFmpeg reads, or a sound in a Kaldi archive, "file.ark:offset".
         sampling_rate: Wanted rate (Hz); None keeps the file's.
         start: First second wanted.
         end: Last second wanted (exclusive); None reads to the end.
+        channel: Number of the only channel wanted, from 1; None mixes all.
 
     Returns:
         float32 (T,) in [-1, 1], and its rate (Hz).
@@ -41,10 +50,11 @@ def read_audio(
     Raises:
         FileNotFoundError: No such file.
         RuntimeError: The file cannot be decoded, or holds no sound.
+        ValueError: It has no such channel.
     """
     rate = sampling_rate or sound_info(path)[0]
     data = bytearray()  # grows in place, so that the sound is never held twice
-    for piece in read_sound(path, sampling_rate, start, end):
+    for piece in read_sound(path, sampling_rate, start, end, channel=channel):
         data += piece.tobytes()
     return np.frombuffer(data, np.float32), rate
 
@@ -56,6 +66,7 @@ def read_sound(
     end: float | None = None,
     channels: int = 1,
     block: float = 1.0,
+    channel: int | None = None,
 ) -> Iterator[np.ndarray]:
     """Read the sound of a file piece by piece, in memory that does not grow with its length.
 
@@ -66,16 +77,18 @@ def read_sound(
     8, and are averaged otherwise.
 
     Args:
-        path: Any file FFmpeg reads.
+        path: Any file FFmpeg reads, or a sound in a Kaldi archive, "file.ark:offset".
         sampling_rate: Wanted rate (Hz); None keeps the file's.
         start: First second wanted.
         end: Last second wanted (exclusive); None reads to the end.
         channels: 1, or 2 (left, right).
         block: Length of a piece (seconds), roughly.
+        channel: Number of the only channel of the file that is wanted, from 1; None mixes all.
 
     Returns:
         Iterator of float32 (channels, n) in [-1, 1], n > 0. A file that cannot
-        be decoded or holds no sound raises RuntimeError while it is read.
+        be decoded or holds no sound raises RuntimeError while it is read, one
+        without the channel ValueError.
 
     Raises:
         FileNotFoundError: No such file.
@@ -89,7 +102,7 @@ def read_sound(
     if block <= 0:
         raise ValueError(f"pieces of {block} s were asked for; give more than 0")
     _check_is_file(path)
-    return _read_pieces(path, sampling_rate, start, end, channels, block)
+    return _read_pieces(path, sampling_rate, start, end, channels, block, channel)
 
 
 def sound_info(path: str | os.PathLike) -> tuple[int, int]:
@@ -105,15 +118,34 @@ def sound_info(path: str | os.PathLike) -> tuple[int, int]:
 
 
 def _check_is_file(path: str | os.PathLike) -> None:
-    if not Path(path).is_file():
+    archive = IN_ARCHIVE.fullmatch(str(path))
+    if not Path(archive[1] if archive else path).is_file():
         raise FileNotFoundError(f"no sound file {path}")
+
+
+def _source(path: str | os.PathLike) -> str | io.BytesIO:
+    """What FFmpeg opens: a file's name, or the bytes of an archive's entry."""
+    archive = IN_ARCHIVE.fullmatch(str(path))
+    if not archive:
+        return str(path)
+    with open(archive[1], "rb") as ark:
+        ark.seek(int(archive[2]))
+        head = ark.read(8)
+        if head.startswith(b"AUDIO") and len(head) > 5:  # then the number of bytes of the length, and the length
+            ark.seek(int(archive[2]) + 6)
+            entry = ark.read(int.from_bytes(ark.read(head[5]), "little"))
+        elif head.startswith(b"RIFF"):
+            entry = head + ark.read(int.from_bytes(head[4:], "little"))
+        else:
+            raise RuntimeError(f"{path}: no sound begins there; run the stage that wrote the archive again")
+    return io.BytesIO(entry)
 
 
 @contextlib.contextmanager
 def _opened(path: str | os.PathLike) -> Iterator[tuple[av.container.InputContainer, av.AudioStream]]:
     """Open a file and its first audio stream; FFmpeg's errors name the file."""
     try:
-        with av.open(str(path), metadata_errors="ignore") as container:
+        with av.open(_source(path), metadata_errors="ignore") as container:
             # A damaged header names an unknown codec, or no rate.
             known = (s for s in container.streams.audio if s.codec_context and s.codec_context.sample_rate)
             stream = next(known, None)
@@ -124,15 +156,17 @@ def _opened(path: str | os.PathLike) -> Iterator[tuple[av.container.InputContain
         raise RuntimeError(f"{path}: cannot be decoded ({error.strerror}); check or replace the file") from error
 
 
-def _read_pieces(path, sampling_rate, start, end, channels, block) -> Iterator[np.ndarray]:
+def _read_pieces(path, sampling_rate, start, end, channels, block, channel) -> Iterator[np.ndarray]:
     """Decode, cut and resample, piece by piece: float32 (channels, n)."""
     with _opened(path) as (container, stream):
         rate = stream.codec_context.sample_rate
+        if channel is not None and not 1 <= channel <= stream.codec_context.channels:
+            raise ValueError(f"{path}: has {stream.codec_context.channels} channels, and no channel {channel}")
         line = _TimeLine(rate, channels, _video_origin(container), max(1, round(block * rate)))
         begin = _seek(container, stream, line, start)
         first, last = (None if time is None else max(0, round(time * rate)) - begin for time in (start, end))
         try:
-            pieces = _decode(path, container, stream, line)
+            pieces = _decode(path, container, stream, line, channel)
             pieces = _span(pieces, first, last)
             if sampling_rate and sampling_rate != rate:
                 pieces = _resample(pieces, rate, sampling_rate, channels)
@@ -157,7 +191,9 @@ def _seek(container, stream, line: "_TimeLine", start: float) -> int:
     return begin
 
 
-def _decode(path: str | os.PathLike, container, stream, line: "_TimeLine") -> Iterator[np.ndarray]:
+def _decode(
+    path: str | os.PathLike, container, stream, line: "_TimeLine", channel: int | None = None
+) -> Iterator[np.ndarray]:
     """Decode a stream: float32 (channels, n), the pieces of the time line."""
     for packet in _packets(container, stream, line):
         try:
@@ -167,7 +203,7 @@ def _decode(path: str | os.PathLike, container, stream, line: "_TimeLine") -> It
             continue
         for frame in frames:
             if frame.sample_rate == line.rate:
-                line.add(frame.time, _mix(_to_float(frame), frame.layout, line.channels))
+                line.add(frame.time, _mix(_to_float(frame), frame.layout, line.channels, channel))
             else:  # a damaged header can claim anything
                 line.damaged += 1
         if packet.pts is not None and packet.duration:
@@ -333,9 +369,11 @@ def _to_float(frame: av.AudioFrame) -> np.ndarray:
     return np.where(np.isfinite(samples), samples, 0)
 
 
-def _mix(samples: np.ndarray, layout: av.AudioLayout, channels: int) -> np.ndarray:
-    """Mix (C, n) down to float32 (1, n) or (2, n); one channel is doubled."""
-    if len(samples) > 2:
+def _mix(samples: np.ndarray, layout: av.AudioLayout, channels: int, channel: int | None) -> np.ndarray:
+    """Mix (C, n), or take one channel of it, to float32 (1, n) or (2, n); one channel is doubled."""
+    if channel is not None:
+        samples = samples[[min(channel, len(samples)) - 1]]
+    elif len(samples) > 2:
         names = tuple(channel.name for channel in layout.channels)
         samples = _downmix(names).astype(samples.dtype) @ samples
     if channels == 1:

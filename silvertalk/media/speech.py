@@ -11,6 +11,7 @@ added at 10 and 20 dB.
 import numpy as np
 
 from silvertalk.media.mel import HOP_LENGTH, MELS_PER_SECOND, SAMPLING_RATE
+from silvertalk.media.sound import resample
 
 BANDS, FMIN, FMAX = 16, 150.0, 6000.0  # Hz; rumble and mains hum lie below, the ends of /s/ above
 WINDOW = 0.032  # seconds
@@ -33,6 +34,7 @@ RAMP = 0.02  # seconds
 OPENS_EARLIER, CLOSES_LATER = 0.15, 0.05
 SHORTEST_CLOSED = 0.1  # seconds; lips do not close for less
 QUIETEST, LOUDEST = -32.0, -18.0  # dBFS; active speech levels that the networks know
+HIGHEST_PEAK = 0.89  # -1 dBFS; leaves room for what lies between the samples
 
 
 def speech_mask(wav: np.ndarray, sampling_rate: int = 16000) -> np.ndarray:
@@ -225,11 +227,44 @@ def _gate(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _level_gain(wav: np.ndarray, mask: np.ndarray) -> float:
     """Factor that moves the level of the speech into the range that the networks know."""
+    decibel = speech_level(wav, mask)
+    return 1.0 if decibel is None else _factor(np.clip(decibel, QUIETEST, LOUDEST) - decibel)
+
+
+def _factor(decibel: float) -> float:
+    return float(10 ** (decibel / 20))
+
+
+def speech_level(wav: np.ndarray, mask: np.ndarray) -> float | None:
+    """Measure the level of speech without its pauses.
+
+    Args:
+        wav: 16 kHz sound, float (T,).
+        mask: bool (N,) of ``speech_mask``.
+
+    Returns:
+        Root mean square, dB; 0 dB is the largest that there is. None without any speech.
+    """
     energy, number = 0.0, 0
     for first, last in runs_of(mask):
         part = wav[max(first * HOP_LENGTH - HOP_LENGTH // 2, 0) : last * HOP_LENGTH - HOP_LENGTH // 2]
         energy, number = energy + float(np.dot(part, part)), number + len(part)
-    if not energy:
-        return 1.0
-    decibel = 10 * np.log10(energy / number)
-    return 10 ** ((np.clip(decibel, QUIETEST, LOUDEST) - decibel) / 20)
+    return 10 * np.log10(energy / number) if energy else None
+
+
+def level_speech(wav: np.ndarray, sampling_rate: int, level: float) -> np.ndarray:
+    """Bring speech to a level, as far as it is not cut off by that.
+
+    Args:
+        wav: float (T,) in [-1, 1].
+        sampling_rate: Hz.
+        level: Wanted root mean square of the speech without its pauses, dB.
+
+    Returns:
+        (T,), with no sample beyond ``HIGHEST_PEAK``; as it was where nobody speaks.
+    """
+    heard = resample(np.asarray(wav, np.float32), sampling_rate, SAMPLING_RATE)
+    measured = speech_level(heard, speech_mask(heard))
+    if measured is None:
+        return wav
+    return wav * np.float32(min(_factor(level - measured), HIGHEST_PEAK / np.abs(wav).max()))

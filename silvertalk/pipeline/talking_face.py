@@ -1,8 +1,11 @@
 """A voice and a face that together say a text."""
 
 import os
+from collections.abc import Sequence
 
-from silvertalk.tts import Synthesizer
+from silvertalk.tts import SpeakOptions, Synthesizer
+from silvertalk.tts.default import load_voice
+from silvertalk.tts.speech_file import write_texts
 from silvertalk.utils.experiment import newest_experiment
 from silvertalk.wav2lip.lipsync import LipSync
 
@@ -54,7 +57,15 @@ class TalkingFace:
             renderer = LipSync(wav2lip_exp or newest_experiment(expdir, "wav2lip_"), **options)
         return cls(load_voice(expdir, tts_exp, options.get("device", "auto")), renderer)
 
-    def say(self, text: str, face: str | os.PathLike, out, options=None):
+    def say(
+        self,
+        text: str,
+        face: str | os.PathLike,
+        out,
+        options=None,
+        speaking: SpeakOptions | None = None,
+        captions: Sequence[str | os.PathLike] = (),
+    ):
         """Make a face say a text.
 
         Args:
@@ -62,16 +73,13 @@ class TalkingFace:
             face: Video, photo, folder of pictures or (lips only) avatar.
             out: The mp4 to write, as long as the speech; see ``VideoWriter``.
             options: How to render it: ``RenderOptions`` or ``PortraitOptions``.
+            speaking: How to speak.
+            captions: Files of captions, .srt or .vtt, to write when the video is whole.
 
         Returns:
             ``LipSyncResult`` or ``PortraitResult``.
         """
-        wav, sampling_rate = self.synthesizer(text)
-        return self.renderer.render(face, wav, sampling_rate, out, options)
-
-
-def load_voice(expdir: str | os.PathLike, tts_exp: str | os.PathLike | None, device: str = "auto") -> Synthesizer:
-    """Load a voice, the newest of a folder of experiments unless one is named."""
-    return Synthesizer.from_exp(
-        tts_exp or newest_experiment(expdir, "tts_"), device="cuda" if device == "cuda" else "cpu"
-    )
+        speech = self.synthesizer.speak(text, speaking)
+        result = self.renderer.render(face, speech.wav, speech.sampling_rate, out, options)
+        write_texts(speech.sentences, self.synthesizer, captions)
+        return result

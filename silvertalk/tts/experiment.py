@@ -10,6 +10,7 @@ import yaml
 
 from silvertalk.utils import atomic_path
 
+WEIGHTS = "model.safetensors"  # of a stored voice
 NEXT_STEP = "run stages 5 to 7, or name the folder of a trained voice"
 
 
@@ -24,13 +25,42 @@ def find_checkpoint(exp_dir: str | os.PathLike) -> Path:
     """
     exp_dir = Path(exp_dir)
     if not (exp_dir / "config.yaml").is_file():
-        raise FileNotFoundError(f"no {exp_dir}/config.yaml; {NEXT_STEP}")
-    for pattern in ("train.total_count.ave_5best.pth", "train.total_count.ave*.pth", "*.ave*.pth", "latest.pth"):
+        raise FileNotFoundError(_no_experiment(exp_dir))
+    averages = ("train.total_count.ave_5best.pth", "train.total_count.ave*.pth", "train.loss.ave*.pth", "*.ave*.pth")
+    for pattern in (WEIGHTS, *averages, "latest.pth"):
         # A link of which the target was removed does not exist.
         found = sorted(path for path in exp_dir.glob(pattern) if path.exists())
         if found:
             return found[-1]
-    raise FileNotFoundError(f"{exp_dir} holds no weights (*.ave*.pth or latest.pth); run stage 7")
+    raise FileNotFoundError(f"{exp_dir} holds no weights (*.ave*.pth, latest.pth or {WEIGHTS}); run stage 7")
+
+
+def load_weights(checkpoint: str | os.PathLike) -> dict:
+    """Read the weights of a voice: a .pth of ESPnet, or safetensors, whose half precision becomes single.
+
+    Returns:
+        State dict with names as in ESPnet's model (``tts.generator...``).
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not a state dict of a voice.
+    """
+    import torch
+
+    path = Path(checkpoint)
+    if not path.is_file():
+        raise FileNotFoundError(f"no {path}; name weights (*.pth) or the folder of a trained voice")
+    if path.suffix == ".safetensors":
+        from safetensors.torch import load_file
+
+        states = load_file(path)
+    else:
+        # ESPnet's own checkpoint.pth holds the optimiser, too.
+        states = torch.load(path, map_location="cpu", weights_only=path.name != "checkpoint.pth")
+        states = states.get("model", states)
+    if not any(key.startswith("tts.") for key in states):
+        raise ValueError(f"{path} holds no voice of ESPnet: none of its {len(states)} names begins with tts.")
+    return {key: value.float() if value.is_floating_point() else value for key, value in states.items()}
 
 
 def resolve_config(exp_dir: str | os.PathLike) -> dict:
@@ -48,7 +78,7 @@ def resolve_config(exp_dir: str | os.PathLike) -> dict:
     """
     exp_dir = Path(exp_dir).absolute()
     if not (exp_dir / "config.yaml").is_file():
-        raise FileNotFoundError(f"no {exp_dir}/config.yaml; {NEXT_STEP}")
+        raise FileNotFoundError(_no_experiment(exp_dir))
     config = yaml.safe_load((exp_dir / "config.yaml").read_text(encoding="utf-8"))
     for name in ("normalize_conf", "pitch_normalize_conf", "energy_normalize_conf"):
         stored = (config.get(name) or {}).get("stats_file")
@@ -62,6 +92,13 @@ def resolve_config(exp_dir: str | os.PathLike) -> dict:
             )
         config[name]["stats_file"] = str(found.absolute())
     return config
+
+
+def _no_experiment(exp_dir: Path) -> str:
+    """Say what is wrong with a folder that holds no voice."""
+    if exp_dir.is_file():
+        return f"{exp_dir} is a file; unpack it and name the folder with config.yaml in it (exp/tts_...)"
+    return f"no {exp_dir}/config.yaml; {NEXT_STEP}"
 
 
 def repair_experiment(exp_dir: str | os.PathLike) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 SPECIAL_TOKENS = ("<blank>", "<unk>", "<sos/eos>")
+END_MARKS = set(".!?…,;: 。！？，、；：") | {"<space>"}
 SPACE = "<space>"  # ESPnet's name of " " in a character token list
 
 
@@ -81,3 +82,16 @@ def describe_unknown_tokens(text: str, tokens: list[str]) -> str | None:
     known = set(tokens)
     unknown = sorted({token for token in text.split() if token not in known})
     return f"the voice has no token for: {' '.join(unknown)}" if unknown else None
+
+
+def without_end_marks(units: list[str], tokens: list[str]) -> list[str]:
+    """Leave out marks at the end of a sentence for which a voice has no token: the pause after it says them.
+
+    Args:
+        units: Characters or phonemes.
+        tokens: What the voice knows.
+    """
+    known = set(tokens)
+    while units and units[-1] not in known and units[-1] in END_MARKS:
+        units = units[:-1]
+    return units

@@ -38,10 +38,12 @@ from silvertalk.utils.log import setup_logging
 if TYPE_CHECKING:
     from torch import nn
 
-FORMAT = 2  # counts changes of what is written here
+FORMAT = 3  # counts changes of what is written here
 MODEL_FILES = {"openvino": ("model.xml", "model.bin"), "onnxruntime": ("model.onnx",)}  # the first is opened
 UNUSABLE = 3  # exit code: the checkpoint itself is at fault, another format will not help
 MIN_PSNR = 40.0  # dB to torch fp32; differences of 1 % of the range, which nobody sees in a video
+EXAMPLE_SIZE = 32  # of what has any size, where a conversion needs one
+Shapes = Mapping[str, tuple[int | None, ...]]  # of what a network takes, by name, without the batch; None: any size
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,14 @@ class Model:
     Functions are given as ``module:function``, because conversions run in a process of their own.
     """
 
-    build: str  # (file of weights, **options) -> the network on the CPU, in eval mode; it gives pictures in [0, 1]
+    build: str  # (file of weights, **options) -> the network on the CPU, in eval mode
     check: str  # (shapes) -> inputs float32 (N, ...) that backends are compared on
-    shapes: Mapping[str, tuple[int, ...]]  # of what it takes, by name, without the batch
+    shapes: Shapes
     options: Mapping = field(default_factory=dict)
     weights: Path | None = None
     network: nn.Module | None = None  # one in memory, instead of a file
+    closeness: str = "silvertalk.utils.convert:psnr"  # (given, wanted) -> dB; psnr is for pictures in [0, 1]
+    min_closeness: float = MIN_PSNR  # dB to torch fp32
 
     def build_network(self) -> nn.Module:
         """The network in memory, or one built of the file."""
@@ -66,9 +70,13 @@ class Model:
         """What backends are compared on: float32 (N, ...) each."""
         return _named(self.check)(self.shapes)
 
+    def measure(self, given: np.ndarray, wanted: np.ndarray) -> float:
+        """How close a backend's output is to that of torch fp32 (dB)."""
+        return _named(self.closeness)(given, wanted)
+
     def to_json(self) -> str:
         """Text for another process; a network in memory cannot be told."""
-        keys = ("build", "check", "shapes", "options")
+        keys = ("build", "check", "shapes", "options", "closeness", "min_closeness")
         return json.dumps({key: getattr(self, key) for key in keys} | {"weights": str(self.weights.absolute())})
 
     @classmethod
@@ -90,7 +98,7 @@ class Converted:
     """A converted network on disk."""
 
     path: Path  # the file the runtime opens
-    psnr: float  # dB to torch fp32
+    closeness: float  # dB to torch fp32
 
 
 def convert_cached(model: Model, backend: str, precision: str, cache_dir: str | os.PathLike | None = None) -> Converted:
@@ -114,7 +122,7 @@ def convert_cached(model: Model, backend: str, precision: str, cache_dir: str | 
         logging.info("converting %s to %s %s (once; kept in %s)", model.weights, backend, precision, folder)
         _run_conversion(model, folder, backend, precision)
     record = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    return Converted(folder / MODEL_FILES[backend][0], record["psnr"])
+    return Converted(folder / MODEL_FILES[backend][0], record["closeness"])
 
 
 def cache_key(model: Model, backend: str, precision: str) -> str:
@@ -205,7 +213,7 @@ def _write(model: Model, folder: Path, backend: str, precision: str) -> None:
         "weights": str(model.weights),
         "backend": f"{backend} {importlib.metadata.version(backend)}",
         "precision": precision,
-        "psnr": round(psnr(drawn, wanted), 2),
+        "closeness": round(model.measure(drawn, wanted), 2),
         "files": {name: _sha256(folder / name) for name in MODEL_FILES[backend]},
     }
     (folder / "model.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
@@ -214,7 +222,7 @@ def _write(model: Model, folder: Path, backend: str, precision: str) -> None:
 def write_openvino(
     network: nn.Module,
     path: Path,
-    shapes: Mapping[str, tuple[int, ...]],
+    shapes: Shapes,
     precision: str,
     about: Mapping[str, str] | None = None,
 ) -> None:
@@ -223,7 +231,7 @@ def write_openvino(
     Args:
         network: On the CPU.
         path: The .xml; the .bin appears beside it.
-        shapes: Of what it takes, by name, without the batch.
+        shapes: Of what it takes.
         precision: What it will run in: fp32, bf16 or fp16.
         about: What the network is, kept in the .xml.
     """
@@ -232,37 +240,45 @@ def write_openvino(
     from silvertalk.utils.engine import import_openvino
 
     openvino = import_openvino()
-    example = tuple(torch.zeros(1, *shape) for shape in shapes.values())
-    inputs = [openvino.PartialShape([-1, *shape]) for shape in shapes.values()]
+    example = tuple(torch.zeros(shape) for shape in example_shapes(shapes))
+    inputs = [openvino.PartialShape([-1, *(size or -1 for size in shape)]) for shape in shapes.values()]
     model = openvino.convert_model(network, example_input=example, input=inputs)
     for key, value in (about or {}).items():
         model.set_rt_info(value, ["silvertalk", key])
     openvino.save_model(model, path, compress_to_fp16=precision != "fp32")
 
 
-def write_onnx(
-    network: nn.Module, path: Path, shapes: Mapping[str, tuple[int, ...]], outputs: tuple[str, ...] = ("generated",)
-) -> None:
+def write_onnx(network: nn.Module, path: Path, shapes: Shapes, outputs: tuple[str, ...] = ("generated",)) -> None:
     """Write ONNX: batches of any size, fp32.
 
     Args:
         network: On the CPU.
         path: The file.
-        shapes: Of what it takes, by name, without the batch.
-        outputs: Names of what it gives.
+        shapes: Of what it takes.
+        outputs: Names of what it gives; the last axis of each varies if one does of what it takes.
     """
     import torch
 
+    any_size = {
+        name: {axis: "length" for axis, size in enumerate(shape, 1) if size is None} for name, shape in shapes.items()
+    }
+    if any(any_size.values()):
+        any_size |= {name: {-1: "samples"} for name in outputs}
     torch.onnx.export(
         network,
-        tuple(torch.zeros(1, *shape) for shape in shapes.values()),
+        tuple(torch.zeros(shape) for shape in example_shapes(shapes)),
         str(path),
         dynamo=False,  # the new exporter needs onnxscript
         opset_version=17,
         input_names=list(shapes),
         output_names=list(outputs),
-        dynamic_axes={name: {0: "frames"} for name in (*shapes, *outputs)},
+        dynamic_axes={name: {0: "frames"} | any_size.get(name, {}) for name in (*shapes, *outputs)},
     )
+
+
+def example_shapes(shapes: Shapes) -> list[tuple[int, ...]]:
+    """Shapes of one input each, with the batch."""
+    return [(1, *(size or EXAMPLE_SIZE for size in shape)) for shape in shapes.values()]
 
 
 def psnr(given: np.ndarray, wanted: np.ndarray) -> float:
@@ -271,19 +287,28 @@ def psnr(given: np.ndarray, wanted: np.ndarray) -> float:
     return float(-10 * np.log10(max(error, 1e-12))) if np.isfinite(error) else float("nan")
 
 
-def require_close(figure: float, name: str) -> None:
-    """Refuse an engine that draws something else than torch fp32.
+def snr(given: np.ndarray, wanted: np.ndarray) -> float:
+    """Signal to noise ratio (dB) of sound; at most 120, NaN for sound that is none."""
+    error = float(np.sum((given.astype(np.float64) - wanted) ** 2))
+    if not np.isfinite(error):
+        return float("nan")
+    return float(-10 * np.log10(max(error / max(float(np.sum(wanted.astype(np.float64) ** 2)), 1e-30), 1e-12)))
+
+
+def require_close(figure: float, name: str, needed: float = MIN_PSNR) -> None:
+    """Refuse an engine that gives something else than torch fp32.
 
     Args:
-        figure: PSNR (dB).
+        figure: How close it is (dB).
         name: The engine's name.
+        needed: How close it has to be (dB).
 
     Raises:
-        RuntimeError: Below 40 dB.
+        RuntimeError: It is not.
     """
-    if not figure >= MIN_PSNR:  # NaN, too
+    if not figure >= needed:  # NaN, too
         raise RuntimeError(
-            f"{name} is only {figure:.1f} dB close to torch fp32 with these weights, {MIN_PSNR:.0f} are needed; "
+            f"{name} is only {figure:.1f} dB close to torch fp32 with these weights, {needed:.0f} are needed; "
             "use --precision fp32"
         )
 

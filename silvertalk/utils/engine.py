@@ -1,4 +1,4 @@
-"""Engines that run a network for pictures: torch, OpenVINO or ONNX Runtime.
+"""Engines that run a network for pictures or sound: torch, OpenVINO or ONNX Runtime.
 
 On a processor with bf16 OpenVINO is several times as fast as torch fp32 and
 needs a third of the memory, so torch is not imported here unless it is what
@@ -17,38 +17,43 @@ import sys
 import tempfile
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from silvertalk.utils.convert import Model, convert_cached, psnr, require_close
+from silvertalk.utils.convert import Model, Shapes, convert_cached, require_close
 
 if TYPE_CHECKING:
     from torch import nn
 
 BACKENDS = ("torch", "openvino", "onnxruntime")
 PRECISIONS = ("fp32", "bf16", "fp16")
-Shapes = Mapping[str, tuple[int, ...]]  # of what a network takes, by name, without the batch
 
 
 class Engine(ABC):
     """Runs a network on batches of one size; shorter ones are filled up, which all backends like best.
 
+    A network that takes something of any size (sound) is run on what comes.
     Calls may come from any thread; they run one after the other.
 
     Args:
         name: Backend and precision, for people.
-        shapes: Names and shapes of what the network takes, without the batch; the last is a picture (C, S, S).
+        shapes: Of what the network takes; the last of one for pictures is a picture (C, S, S).
         batch_size: Most entries of a call.
         device: Where it runs.
     """
 
+    prepares_for_sizes = False  # whether the first run on something of a new size takes much longer
+
     def __init__(self, name: str, shapes: Shapes, batch_size: int, device: str = "cpu"):
         self.name, self.batch_size, self.device = name, batch_size, device
-        self.inputs = {key: np.zeros((batch_size, *shape), np.float32) for key, shape in shapes.items()}
+        self._shapes = dict(shapes)
+        self._any_size = any(None in shape for shape in shapes.values())
+        self.inputs = {
+            key: np.zeros((batch_size, *(n or 0 for n in shape)), np.float32) for key, shape in shapes.items()
+        }
         self._lock = threading.Lock()
 
     @property
@@ -69,18 +74,30 @@ class Engine(ABC):
             ValueError: Other shapes.
         """
         count = len(given[0]) if given else 0
-        wanted = [(count, *array.shape[1:]) for array in self.inputs.values()]
-        if not 1 <= count <= self.batch_size or [array.shape for array in given] != wanted:
-            needed = ", ".join(f"{key} {('B', *array.shape[1:])}" for key, array in self.inputs.items())
+        if not 1 <= count <= self.batch_size or not self._fits(count, given):
+            needed = ", ".join(f"{key} {('B', *(n or 'any' for n in shape))}" for key, shape in self._shapes.items())
             raise ValueError(
                 f"inputs of {', '.join(str(array.shape) for array in given)} do not fit; "
                 f"needed are {needed.replace(chr(39), '')}, B <= {self.batch_size}"
             )
         with self._lock:
-            for array, values in zip(self.inputs.values(), given, strict=True):
-                array[:count] = values
+            if self._any_size:
+                arrays = [np.ascontiguousarray(array, np.float32) for array in given]
+                self.inputs = dict(zip(self.inputs, arrays, strict=True))
+            else:
+                for array, values in zip(self.inputs.values(), given, strict=True):
+                    array[:count] = values
             # A copy: a runtime may write its next result to the same place.
             return np.array(self._run()[:count], np.float32)
+
+    def _fits(self, count: int, given: tuple[np.ndarray, ...]) -> bool:
+        """Whether arrays of ``count`` entries have the shapes that the network takes."""
+        wanted = [(count, *shape) for shape in self._shapes.values()]
+        return [array.ndim for array in given] == [len(shape) for shape in wanted] and all(
+            needed in (None, size)
+            for array, shape in zip(given, wanted, strict=True)
+            for size, needed in zip(array.shape, shape, strict=True)
+        )
 
     @abstractmethod
     def _run(self) -> np.ndarray:
@@ -139,6 +156,8 @@ class OpenVinoEngine(Engine):
         num_threads: 0: OpenVINO's choice, one per core.
     """
 
+    prepares_for_sizes = True
+
     def __init__(
         self, model: Path, shapes: Shapes, batch_size: int, precision: str, device: str = "cpu", num_threads: int = 0
     ):
@@ -152,14 +171,15 @@ class OpenVinoEngine(Engine):
             config["INFERENCE_NUM_THREADS"] = num_threads
         core = openvino.Core()
         network = core.read_model(model)
-        arrays = list(self.inputs.values())
-        network.reshape({index: list(array.shape) for index, array in enumerate(arrays)})
+        batch = -1 if self._any_size else batch_size
+        network.reshape({k: [batch, *(n or -1 for n in shape)] for k, shape in enumerate(shapes.values())})
         # OpenVINO's own CACHE_DIR saves 0.05 of 0.2 s here and needs as much disk again: not used.
         self._request = core.compile_model(network, "CPU", config).create_infer_request()
-        for index, array in enumerate(arrays):
-            self._request.set_input_tensor(index, openvino.Tensor(array, shared_memory=True))
+        self._tensor = openvino.Tensor
 
     def _run(self) -> np.ndarray:
+        for index, array in enumerate(self.inputs.values()):
+            self._request.set_input_tensor(index, self._tensor(array, shared_memory=True))
         self._request.infer()
         return self._request.get_output_tensor(0).data
 
@@ -228,8 +248,8 @@ def make_engine(
 
     ``auto`` takes torch in bf16 or fp16 on an NVIDIA GPU, else OpenVINO (bf16
     where the processor has it), else ONNX Runtime, else torch fp32. Whatever
-    is not torch fp32 has to come within 40 dB of it on the model's check
-    inputs; ``auto`` goes on to the next with a warning.
+    is not torch fp32 has to come as close to it as the model wants on its
+    check inputs; ``auto`` goes on to the next with a warning.
 
     A network in memory (tests, training) is taken as it is now; later
     training does not change the engine. ``auto`` runs it with torch, because
@@ -276,22 +296,30 @@ def _torch_engine(model: Model, choice: Choice, batch_size: int, num_threads: in
     network = network if model.network is None else copy.deepcopy(network)
     wanted = TorchEngine(network, model.shapes, len(given[0]), **options)(*given)
     engine = TorchEngine(network, model.shapes, batch_size, precision=choice.precision, **options)
-    require_close(psnr(engine(*given), wanted), engine.name)
+    require_close(model.measure(engine(*given), wanted), engine.name, model.min_closeness)
     return engine
 
 
 def _converted_engine(model: Model, choice: Choice, batch_size: int, cache_dir, num_threads: int) -> Engine:
     """Open a converted network."""
     with tempfile.TemporaryDirectory(prefix="silvertalk") as folder:
-        stored = model if model.network is None else _save(model, Path(folder))
+        stored = model if model.network is None else save_network(model, Path(folder))
         converted = convert_cached(stored, choice.backend, choice.precision, cache_dir)
-    require_close(converted.psnr, str(choice))
+    require_close(converted.closeness, str(choice), model.min_closeness)
     options = {"precision": choice.precision, "device": choice.device, "num_threads": num_threads}
     return RUNTIMES[choice.backend](converted.path, model.shapes, batch_size, **options)
 
 
-def _save(model: Model, folder: Path) -> Model:
-    """Write a network in memory to a file of always the same name: torch stores the name, and the cache goes by it."""
+def save_network(model: Model, folder: Path) -> Model:
+    """Write a network in memory to a file of always the same name: torch stores the name, and the cache goes by it.
+
+    Args:
+        model: The network, in memory.
+        folder: Where its weights are written.
+
+    Returns:
+        The same, on disk.
+    """
     import torch
 
     path = folder / "network.pth"

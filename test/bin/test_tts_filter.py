@@ -50,6 +50,15 @@ def test_for_decoding_only_the_text_counts(data_dir):
     assert sorted(reasons) == ["s1-b", "s1-d"]
 
 
+def test_speakers_and_languages_that_a_voice_has_not_learnt_are_left_out(data_dir):
+    (data_dir / "spk2sid").write_text("<unk> 0\ns1 1\n")
+    (data_dir / "lang2lid").write_text("<unk> 0\nen 1\n")
+    (data_dir / "utt2lang").write_text("s1-a en\ns1-b en\ns1-c ko\n")
+    keys, reasons = run(data_dir, tables=str(data_dir))
+    assert keys == ["s1-a", "s1-e"]  # the last one by its script
+    assert "the speaker 's2': not in" in reasons["s2-f"] and "the language 'ko'" in reasons["s1-c"]
+
+
 def test_a_set_without_any_usable_utterance_is_an_error(data_dir):
     (data_dir / "text").write_text("s1-a BIN\n")
     with pytest.raises(RuntimeError, match="no utterance can be used; for example s1-a"):

@@ -9,6 +9,7 @@ from silvertalk.data import Utterance, read_scp
 from silvertalk.data.corpus import (
     Corpus,
     drop_unreadable,
+    hold_out_last,
     hold_out_speakers,
     hold_out_utterances,
     make_utt_id,
@@ -156,3 +157,11 @@ def test_command_line(capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["corpus_prepare"])
     with pytest.raises(SystemExit, match="corpus_prepare CORPUS"):
         corpus_prepare.main()
+
+
+@pytest.mark.parametrize(("number", "held_out"), [(13100, (250, 250)), (70, (4, 4)), (3, (1, 1)), (1, (0, 1))])
+def test_the_last_are_held_out_and_fewer_of_a_small_copy(number, held_out):
+    utterances = spoken(a=number)
+    sets = hold_out_last(reversed(utterances), 250, 250)
+    assert (len(sets["dev"]), len(sets["eval1"])) == held_out
+    assert [*sets["tr_no_dev"], *sets["dev"], *sets["eval1"]] == sorted(utterances, key=lambda u: u.utt_id)

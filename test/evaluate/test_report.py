@@ -7,7 +7,7 @@ import pytest
 
 from silvertalk.data import PartWriter
 from silvertalk.evaluate import provenance, score_lips, score_voice
-from silvertalk.evaluate.report import Scores, describe, word_accuracy, write_report
+from silvertalk.evaluate.report import Scores, describe, share_right, voice_sections, write_report
 from silvertalk.evaluate.tables import read_tsv, write_tsv
 
 
@@ -64,8 +64,63 @@ def test_word_accuracy_is_pooled():
         {"utt_id": "a", "kind": "real", "words": 6.0, "word_errors": 0.0},
         {"utt_id": "b", "kind": "real", "words": 2.0, "word_errors": 1.0},
     ]
-    assert word_accuracy(rows, "real") == (0.875, 8)
-    assert word_accuracy(rows, "generated") is None
+    assert share_right(rows, "real", "words") == (0.875, 8)
+    assert share_right(rows, "generated", "words") is None
+
+
+def heard_row(kind, errors, **more):
+    """A sentence of ten words."""
+    counts = {"words": 10.0, "word_errors": errors, "letters": 50.0, "letter_errors": errors}
+    return {"utt_id": "u", "kind": kind, **counts, **more}
+
+
+def test_words_are_set_against_those_of_the_recordings():
+    rows = [heard_row("real", 2.0, speaker_similarity=0.9), heard_row("generated", 4.0, speaker_similarity=0.75)]
+    rows[1]["unknown_words"] = "steels xyzzyx"
+    rows.append({"utt_id": "u", "kind": "control", "words": float("nan"), "note": "no other sentence"})
+    text = describe(Scores(voice=rows))
+    assert "60% of its words right, 80% of the recorded ones (75% of what they reach)" in text
+    assert "similarity to the speaker is 0.75, that of the recordings 0.90" in text
+    page = "\n".join(voice_sections(Scores(voice=rows, recogniser="an ear")))
+    assert "| 60.0 (10 words) | 75.0 | 92.0 (50 characters) |" in page
+    assert "an ear" in page and "2 of the 10 words" in page and "steels, xyzzyx." in page
+    without = [{"utt_id": "u", "kind": "generated", "mcd": 5.0}]
+    assert "No words were counted: deaf." in voice_sections(Scores(voice=without, recogniser="deaf"))
+
+
+def test_characters_where_words_are_not_parted():
+    rows = [
+        {"utt_id": "u", "kind": k, "letters": 10.0, "letter_errors": e} for k, e in (("real", 0.0), ("generated", 5.0))
+    ]
+    assert "50% of its characters right, 100%" in describe(Scores(voice=rows))
+
+
+def sound_rows(kind, **figures):
+    """Two sentences whose sound is without fault."""
+    good = {"level": -25.0, "silence": 20.0, "click": 15.0, "clipped": 0.0}
+    return [
+        {"utt_id": f"u{n}", "kind": kind, "letters": 9.0, "letter_errors": 0.0, **good, **figures} for n in range(2)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        ({"level": -33.0}, "8 dB softer"),
+        ({"level": -12.0}, "13 dB louder"),
+        ({"silence": 60.0}, "silent for 60% of the time"),
+        ({"click": 30.0}, "2 of 2 sentences click"),
+        ({"clipped": 0.1}, "2 of 2 sentences are clipped"),
+    ],
+)
+def test_faults_of_the_sound_are_said(figures, said):
+    text = describe(Scores(voice=[*sound_rows("real"), *sound_rows("generated", **figures)]))
+    assert "Beware: " in text and said in text
+
+
+def test_a_sound_like_the_recordings_needs_no_warning():
+    rows = [*sound_rows("real"), *sound_rows("generated", level=-27.0, silence=25.0, click=16.0)]
+    assert "Beware" not in describe(Scores(voice=rows))
 
 
 def test_tables_survive_tabs_and_missing_values(tmp_path):
@@ -152,6 +207,6 @@ def test_real_columns_are_known():
 
     for columns, table in (
         (report.LIP_COLUMNS + report.SYNC_COLUMNS, score_lips.COLUMNS),
-        (report.VOICE_COLUMNS, score_voice.COLUMNS),
+        (report.VOICE_COLUMNS + report.SOUND_COLUMNS, score_voice.COLUMNS),
     ):
         assert {c.name for c in columns} <= set(table)

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from silvertalk.data import Utterance, write_data_dir, write_scp
-from silvertalk.evaluate import voice
+from silvertalk.evaluate import score_voice, voice
 from silvertalk.evaluate.score_lips import merge_scores
-from silvertalk.evaluate.score_voice import COLUMNS, VoiceScorer, _other_sentences, score_job
+from silvertalk.evaluate.score_voice import COLUMNS, Recognition, VoiceScorer, _other_sentences, score_job
+from silvertalk.evaluate.speaker import SpeakerJudge
 from silvertalk.evaluate.tables import column, read_tsv
 from silvertalk.media import write_audio
 
@@ -27,7 +28,7 @@ def vowel(f0=120.0, seconds=0.6, formants=(700, 1200)):
 def test_identical_voices_have_no_distance():
     features = voice.analyse(vowel())
     scores = voice.compare_voices(features, features)
-    assert scores == {"mcd": 0.0, "log_f0_rmse": 0.0, "vuv_error": 0.0, "duration_ratio": 1.0}
+    assert scores == {"mcd": 0.0, "log_f0_rmse": 0.0, "vuv_error": 0.0, "duration_ratio": 1.0, "duration_error": 0.0}
 
 
 def test_silence_at_the_ends_does_not_count():
@@ -57,6 +58,8 @@ def test_level_does_not_matter():
 def test_duration_ratio():
     scores = voice.compare_voices(voice.analyse(vowel(seconds=0.9)), voice.analyse(vowel(seconds=0.6)))
     assert scores["duration_ratio"] == pytest.approx(1.5, abs=0.1)
+    assert scores["duration_error"] == pytest.approx(100 * (scores["duration_ratio"] - 1))
+    assert voice.compare_voices(voice.analyse(vowel(seconds=0.4)), voice.analyse(vowel()))["duration_error"] > 20
 
 
 def test_silence_is_refused():
@@ -77,6 +80,28 @@ def test_control_is_another_sentence_of_the_same_speaker():
     assert others == {"a-1": "a-3", "a-2": "a-3", "a-3": "a-1"}
 
 
+@pytest.fixture(autouse=True)
+def _embedding(monkeypatch):
+    """Voices are described by their mean spectrum."""
+
+    def embed(wav):
+        return np.abs(np.fft.rfft(wav))[:1000]
+
+    monkeypatch.setattr(score_voice, "SpeakerJudge", lambda recordings: SpeakerJudge(recordings, embed))
+
+
+class Ear:
+    """A recogniser that always hears the same, but nothing in silence."""
+
+    description = "an ear"
+
+    def __call__(self, wav):
+        return ["Sentence", "0", "now"] if np.any(wav) else []
+
+    def unknown(self, words):
+        return [word for word in words if word == "one"]
+
+
 @pytest.fixture
 def corpus(tmp_path):
     """Three recordings, a synthetic voice of two of which one is silent."""
@@ -94,7 +119,7 @@ def corpus(tmp_path):
 
 
 def test_scores_are_resumable_and_a_bad_utterance_keeps_its_line(corpus, monkeypatch):
-    arguments = (corpus / "decode", corpus / "ref", corpus / "scores")
+    arguments = (corpus / "decode", corpus / "ref", corpus / "scores", Recognition("none"))
     with pytest.raises(FileNotFoundError):
         score_job(corpus / "nothing", *arguments[1:])
     score_job(*arguments, job=1, num_jobs=2)
@@ -114,3 +139,42 @@ def test_scores_are_resumable_and_a_bad_utterance_keeps_its_line(corpus, monkeyp
     assert list(column(rows, "generated", "mcd")) == ["a-0"]
     assert column(rows, "generated", "mcd")["a-0"] < column(rows, "control", "mcd")["a-0"]
     assert "of sound" in next(r for r in rows if (r["utt_id"], r["kind"]) == ("a-1", "generated"))["note"]
+    assert set(column(rows, "real", "speaker_similarity")) == {"a-0", "a-1"}
+    assert column(rows, "real", "level")["a-0"] < 0 and column(rows, "generated", "silence")["a-1"] == 100
+    assert (corpus / "scores/voice/recogniser").read_text() == "it was asked for none\n"
+    assert not column(rows, "real", "words")
+
+
+def test_words_are_those_that_are_said(corpus, monkeypatch):
+    monkeypatch.setattr(score_voice, "choose_recognizer", lambda *_: (Ear(), Ear.description))
+    score_job(corpus / "decode", corpus / "ref", corpus / "scores")
+    rows = read_tsv(merge_scores(corpus / "scores", "voice", COLUMNS))
+    found = {(r["utt_id"], r["kind"]): r for r in rows}
+    first = found["a-0", "generated"]
+    assert (first["words"], first["word_errors"], first["word_hits"]) == (2, 1, 2)
+    assert first["heard"] == "sentence zero now" and first["letter_errors"] == 4
+    # A silent voice has said nothing, whatever else cannot be measured of it.
+    silent = found["a-1", "generated"]
+    assert (silent["words"], silent["word_errors"], silent["word_hits"]) == (2, 2, 0)
+    assert silent["unknown_words"] == "one" and "of sound" in silent["note"]
+
+
+def test_a_sentence_that_nobody_recorded(corpus):
+    said = Utterance("new", "a", "another sentence")
+    scorer = VoiceScorer([said], {"new": corpus / "tts0.wav"}, Ear())
+    (row,) = scorer.score("new")
+    assert row["kind"] == "generated" and row["word_hits"] == 1 and "mcd" not in row
+
+
+@pytest.mark.parametrize(
+    ("given", "texts", "language"),
+    [
+        ("auto", ["안녕", "hello", "세 시"], "ko"),
+        ("auto", ["hello"], "en"),
+        ("auto", [], "en"),
+        ("en-us", ["안녕"], "en"),
+        ("cmn", [], "zh"),
+    ],
+)
+def test_language(given, texts, language):
+    assert Recognition(language=given).language_of(texts) == language

@@ -1,27 +1,22 @@
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from silvertalk.evaluate.words import WordRecognizer, add_room_tone, count_word_errors, grammar_words
+from silvertalk.evaluate import words
+from silvertalk.evaluate.transcript import count_errors, spoken_words
+from silvertalk.evaluate.words import (
+    WHISPER_FILES,
+    WhisperRecognizer,
+    WordRecognizer,
+    add_room_tone,
+    choose_recognizer,
+    grammar_words,
+)
 
 GRID = Path(__file__).parents[2] / "egs" / "grid" / "av1" / "conf" / "grid.gram"
-
-
-@pytest.mark.parametrize(
-    ("reference", "heard", "errors"),
-    [
-        ("bin blue at f two now", "bin blue at f two now", 0),
-        ("bin blue at f two now", "bin red at f two now", 1),
-        ("bin blue at f two now", "bin at f two now", 1),
-        ("bin blue at f two now", "bin blue at at f two soon", 2),
-        ("bin blue", "", 2),
-        ("", "bin", 1),
-        ("a b c", "c a b", 2),
-    ],
-)
-def test_word_errors(reference, heard, errors):
-    assert count_word_errors(reference.split(), heard.split()) == errors
 
 
 def test_grammar_words():
@@ -48,6 +43,8 @@ def test_missing_pronunciation_is_named(tmp_path):
     (tmp_path / "x.dict").write_text("xyzzyx Z IH Z IY K S\n")
     recognizer = WordRecognizer(tmp_path / "x.gram")
     assert recognizer(np.zeros(100)) == []
+    assert recognizer.unknown(["hello", "xyzzyx", "goodbye"]) == ["goodbye"]
+    assert "x.gram" in recognizer.description
     with pytest.raises(FileNotFoundError, match="no grammar"):
         WordRecognizer(tmp_path / "y.gram")
 
@@ -70,3 +67,85 @@ def test_room_tone_fills_digital_silence_only():
     np.testing.assert_array_equal(filled, add_room_tone(speech))
     noisy = speech + 0.01 * rng.normal(size=len(speech))
     np.testing.assert_allclose(add_room_tone(noisy), 0.5 * noisy / np.abs(noisy).max())
+
+
+@pytest.fixture
+def whisper(tmp_path, monkeypatch):
+    """A folder of weights, and a module that stands in for faster-whisper."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    for name in WHISPER_FILES:
+        (folder / name).touch()
+
+    class WhisperModel:
+        def __init__(self, path, device, compute_type, local_files_only):
+            assert Path(path).is_dir() and local_files_only and (device, compute_type) == ("cpu", "int8")
+
+        def transcribe(self, wav, language, temperature, **options):
+            assert wav.dtype == np.float32 and language == "ko" and temperature == 0
+            return iter([SimpleNamespace(text=" 안녕하세요."), SimpleNamespace(text=" 3시예요.")]), None
+
+    monkeypatch.setitem(sys.modules, "faster_whisper", SimpleNamespace(WhisperModel=WhisperModel))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: True)
+    return folder
+
+
+def test_whisper_hears_sentences(whisper):
+    recognizer, description = choose_recognizer(whisper_model=whisper, language="ko", grammar=GRID)
+    assert recognizer(np.ones(4000)) == ["안녕하세요.", "3시예요."]
+    assert recognizer(np.zeros(4000)) == []
+    assert recognizer.unknown(["안녕"]) == []
+    assert description == "Whisper (tiny, int8)"
+
+
+def test_whisper_never_downloads(whisper):
+    (whisper / "tokenizer.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"tokenizer\.json.*--whisper_model"):
+        WhisperRecognizer(whisper, "en")
+
+
+def test_the_best_recogniser_is_taken(whisper, monkeypatch):
+    monkeypatch.setattr(words, "_make", lambda name, *_: SimpleNamespace(description=name))
+    assert choose_recognizer(whisper_model="w", grammar="g")[1] == "whisper"
+    assert choose_recognizer(grammar="g")[1] == "grammar"
+    assert choose_recognizer()[1] == "lm"
+    nothing, reason = choose_recognizer(language="ko")
+    assert nothing is None and "'ko'" in reason and "--whisper_model" in reason
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert choose_recognizer(whisper_model="w", grammar="g")[1] == "grammar"
+    assert "not installed" in choose_recognizer(whisper_model="w", language="ko")[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"recogniser": "grammar"}, "--grammar"),
+        ({"recogniser": "whisper"}, "--whisper_model"),
+        ({"recogniser": "lm", "language": "ko"}, "English only"),
+        ({"recogniser": "htk"}, "none of auto, grammar"),
+    ],
+)
+def test_a_recogniser_that_cannot_be_had_is_an_error(options, said):
+    with pytest.raises(ValueError, match=said):
+        choose_recognizer(**options)
+
+
+def test_none_is_no_recogniser():
+    assert choose_recognizer("none", grammar=GRID)[0] is None
+
+
+def test_whisper_that_is_not_installed_is_an_error(whisper, monkeypatch):
+    monkeypatch.setitem(sys.modules, "faster_whisper", None)
+    with pytest.raises(RuntimeError, match="install the package faster-whisper"):
+        choose_recognizer("whisper", whisper_model=whisper)
+
+
+@pytest.mark.recipe  # seconds
+def test_any_english_is_heard(media):
+    from silvertalk.media import read_audio
+
+    recognizer = WordRecognizer()
+    assert recognizer.unknown(["missus", "whittemore", "xyzzyx", "okay"]) == ["xyzzyx"]
+    wav, _ = read_audio(media / "speech" / "en_kathleen" / "arctic_a0003.flac", 16000)
+    said = spoken_words("For the twentieth time that evening the two men shook hands.")
+    assert count_errors(said, spoken_words(" ".join(recognizer(wav))))[1] >= 8

@@ -17,10 +17,9 @@ from silvertalk.makeittalk.sound import (
     f0_bins,
     filter_wav,
     match_level,
-    speaker_embedding,
-    to_pcm,
 )
-from silvertalk.media import read_audio
+from silvertalk.media import read_audio, speaker
+from silvertalk.media.speaker import speaker_embedding, to_pcm
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +161,7 @@ def test_speaker(golden, pcm):
 def test_speaker_of_long_sound_is_the_mean_over_its_minutes(pcm, monkeypatch):
     wav = np.tile(match_level(pcm) / 32768, 2)
     short = speaker_embedding(wav)
-    monkeypatch.setattr(sound, "EMBEDDING_PIECE", 32000)  # samples instead of a minute's
+    monkeypatch.setattr(speaker, "EMBEDDING_PIECE", 32000)  # samples instead of a minute's
     long = speaker_embedding(wav)
     assert np.linalg.norm(short) == pytest.approx(1, abs=1e-5)
     assert 0.9 < np.linalg.norm(long) < 0.9999 and np.dot(short, long) > 0.9

@@ -3,7 +3,7 @@ import pytest
 
 from silvertalk.media import read_audio, wav2lip_mel
 from silvertalk.media.mel import COLUMNS_AT_ONCE
-from silvertalk.media.speech import _level_gain, drive_sound, speech_mask
+from silvertalk.media.speech import HIGHEST_PEAK, _level_gain, drive_sound, level_speech, speech_level, speech_mask
 
 RATE = 16000
 SPOKEN = [(1.0, 2.2), (3.0, 4.0), (4.6, 6.0)]  # seconds
@@ -216,3 +216,20 @@ def test_noise_that_begins_later_is_no_speech(level):
     assert mask[: len(wav) // 200].mean() > 0.3
     inside = slice((len(wav) + RATE // 2) // 200, (len(wav) + 5 * RATE // 2) // 200)
     assert mask[inside].mean() < 0.15
+
+
+@pytest.mark.parametrize("rate", [16000, 22050])
+def test_speech_is_brought_to_a_level(rate):
+    """The same at every level and rate; pauses do not count, and nothing is cut off."""
+    for level in (-50, -20):
+        wav, inside = syllables(level, rate=rate)
+        assert decibels(level_speech(wav, rate, -26)[inside]) == pytest.approx(-26, abs=1)
+    loud = level_speech(wav, rate, -3)
+    assert np.abs(loud).max() == pytest.approx(HIGHEST_PEAK, abs=1e-4)
+    assert np.corrcoef(loud, wav)[0, 1] == pytest.approx(1, abs=1e-6)
+
+
+def test_silence_has_no_level():
+    silence = np.zeros(RATE, np.float32)
+    assert speech_level(silence, speech_mask(silence)) is None
+    assert not level_speech(silence, RATE, -23).any()

@@ -1,5 +1,7 @@
 """Portraits through the commands: alone, said by a voice, with Wav2Lip's lips, and a whole set."""
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from silvertalk.makeittalk.statistics import mean_face_statistics
 from silvertalk.media import probe, read_frames, write_audio
 from silvertalk.pipeline import TalkingFace
 from silvertalk.pipeline.refine import RefinedPortrait, load_portrait
+from silvertalk.tts.synthesizer import Speech
 from silvertalk.utils.engine import Engine
 from silvertalk.utils.experiment import save_config
 from silvertalk.wav2lip.lipsync import LipSync
@@ -81,7 +84,8 @@ def test_command(expdir, tmp_path, monkeypatch):
 
 
 def test_say(portrait, expdir, tmp_path):
-    talking = TalkingFace(lambda text: (sound(0.1 * len(text)), RATE), portrait)
+    voice = SimpleNamespace(speak=lambda text, options: Speech(sound(0.1 * len(text)), RATE, ()))
+    talking = TalkingFace(voice, portrait)
     assert talking.say("hello", expdir / "me.png", tmp_path / "o.mp4").num_frames == 12
     with pytest.raises(ValueError, match="'x' is none of wav2lip, makeittalk"):
         TalkingFace.from_exp(expdir, model="x")

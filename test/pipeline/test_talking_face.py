@@ -2,7 +2,6 @@
 
 import os
 
-import numpy as np
 import pytest
 import torch
 
@@ -10,21 +9,29 @@ from silvertalk.bin.silvertalk import main
 from silvertalk.face import make_backend
 from silvertalk.media import read_frames
 from silvertalk.pipeline import TalkingFace
+from silvertalk.tts import Synthesizer
 from silvertalk.utils.experiment import newest_experiment
 from silvertalk.wav2lip import Wav2Lip
 from silvertalk.wav2lip.lipsync import LipSync
 
 
-def voice(text):
-    """A voice that hums for a tenth of a second a letter."""
-    return 0.2 * np.sin(np.arange(int(0.1 * len(text) * 16000)) * 0.05).astype(np.float32), 16000
+class Hum:
+    """A stand-in for ESPnet's Text2Speech that hums for a tenth of a second a letter."""
+
+    fs = 16000
+
+    def __call__(self, text):
+        return {"wav": 0.2 * torch.sin(torch.arange(int(0.1 * len(text) * 16000)) * 0.05)}
 
 
 def test_say(face_video, tmp_path):
     torch.manual_seed(0)
-    face = TalkingFace(voice, LipSync(Wav2Lip(width=0.0625), make_backend("dlib")))
-    result = face.say("good morning", face_video, tmp_path / "out.mp4")
-    assert result.num_frames == sum(1 for _ in read_frames(tmp_path / "out.mp4")) == 30
+    face = TalkingFace(Synthesizer(Hum()), LipSync(Wav2Lip(width=0.0625), make_backend("dlib")))
+    captions = [tmp_path / "out.srt"]
+    result = face.say("go. on.", face_video, tmp_path / "out.mp4", captions=captions)
+    # 3 characters each, a pause of 0.4 s.
+    assert result.num_frames == sum(1 for _ in read_frames(tmp_path / "out.mp4")) == 25
+    assert captions[0].read_text().splitlines()[4:] == ["2", "00:00:00,700 --> 00:00:01,000", "on."]
 
 
 def test_newest_experiment(tmp_path):
@@ -55,7 +62,10 @@ def test_newest_experiment(tmp_path):
             "--amp_pos is an option of --model makeittalk only",
         ),
         (["portrait", "--image", "f", "--audio", "x", "--out", "o", "--expdir", "nowhere"], "run stage 11"),
-        (["portrait", "--image", "f", "--audio", "x", "--out", "o", "--autovc_exp", "gone", "--expdir", "nowhere"], "run stage 12"),
+        (
+            ["portrait", "--image", "f", "--audio", "x", "--out", "o", "--autovc_exp", "gone", "--expdir", "nowhere"],
+            "run stage 12",
+        ),
         (["lipsync", "--audio", "x", "--face", "f", "--out", "o", "--wav2lip_exp", "nowhere"], "no nowhere; name"),
     ],
 )

@@ -104,6 +104,52 @@ def test_jobs_share_the_utterances(recipe, tmp_path):
     assert sorted(call[call.index("--job") + 1] for call in calls) == ["1"] * 3 + ["2"] * 3
 
 
+@pytest.mark.recipe  # seconds
+def test_the_language_is_that_of_the_transcripts(recipe, tmp_path):
+    """Folders are named after stage 1 then; a later run looks at what it made."""
+    options = ["--g2p", "auto", "--token_type", "phn", "--stop_stage", "6"]
+    without = recipe(*options, "--stage", "2")
+    assert without.returncode and "no data/tr_no_dev/text; run stage 1" in without.stdout
+    assert begun(recipe(*options, TABLES="wav.scp text")) == [1, 2, 4, 5, 6]
+    assert workers(tmp_path, "tts_language") == [["--text", "data/tr_no_dev/text"]]
+    assert [call[call.index("--language") + 1] for call in workers(tmp_path, "tts_g2p")] == ["ko"]
+    assert (tmp_path / "work/exp/tts_stats_raw_phn_none_korean_jaso/.done").is_file()
+    assert begun(recipe(*options)) == []
+    assert begun(recipe(*options, "--stage", "1", "--overwrite", "true")) == [1, 2, 4, 5, 6]
+
+
+def test_the_level_is_handed_on_and_noticed(recipe, tmp_path):
+    wrong = recipe("--level", "23")
+    assert wrong.returncode and "--level takes none, or dB below full scale as -23, not '23'" in wrong.stdout
+    assert begun(recipe("--stop_stage", "2", "--level", "-23")) == [1, 2]
+    assert all(call[call.index("--level") + 1] == "-23" for call in workers(tmp_path, "audio_dump"))
+    other = recipe("--stop_stage", "2")
+    assert other.returncode and "level: -23 -> (none)" in other.stdout
+
+
+@pytest.mark.recipe  # seconds
+def test_a_voice_of_several_speakers(recipe, tmp_path):
+    """Embeddings are made beside the token list; numbers and sizes reach training, the voice's folder and decoding."""
+    options = ["--use_sid", "true", "--use_spk_embed", "true", "--stop_stage", "8"]
+    assert begun(recipe(*options, TABLES="wav.scp text")) == [1, 2, 4, 5, 5, 6, 7, 8]
+    voice = tmp_path / "work/exp/tts_train_jets_raw_char_none_none"
+    assert (voice / "spk2sid").is_file() and (voice / "spk_embed.ark").is_file() and not (voice / "lang2lid").exists()
+    stats, training = workers(tmp_path, "gan_tts_train")[0], workers(tmp_path, "gan_tts_train")[-1]
+    for call in (stats, training):
+        assert {"generator_params.spks=3", "generator_params.spk_embed_dim=256"} <= set(call)
+        for part, name in (("train", "tr_no_dev"), ("valid", "dev")):
+            option = f"--{part}_data_path_and_name_and_type"
+            given = [call[place + 1] for place, word in enumerate(call) if word == option]
+            assert f"exp/tts_stats_raw_char_none_none/{part}/utt2sid,sids,text_int" in given
+            assert f"dump/spk_embed/{name}/embed.scp,spembs,kaldi_ark" in given
+    decoding = workers(tmp_path, "tts_inference")[-1]
+    assert "dump/spk_embed/eval1/utt2spk_embed.scp,spembs,kaldi_ark" in decoding
+    assert any(value.endswith("eval1/log/utt2sid,sids,text_int") for value in decoding)
+    assert workers(tmp_path, "tts_filter")[0][-1] == ""  # of all speakers
+    changed = recipe("--use_sid", "true", "--stage", "6", "--stop_stage", "6")
+    assert changed.returncode and "use_spk_embed: true -> (none)" in changed.stdout
+
+
 def test_a_range_of_stages(recipe, tmp_path):
     assert begun(recipe("--stop_stage", "4")) == [1, 2, 3, 4]
     assert begun(recipe("--stage", "9", "--stop-stage", "10", "--wav2lip_train_args", "--trainer.max_epoch 2")) == [
@@ -242,11 +288,12 @@ def _kill_at(recipe, worker: str, sign: Path) -> None:
         (["--stage", "5", "--stop_stage", "4"], "lies after --stop_stage 4"),
         (["--stage", "all"], "--stage takes a whole number"),
         (["--nj", "0"], "at least one job"),
-        (["--audio_format", "mp3"], "--audio_format takes flac or wav"),
+        (["--audio_format", "mp3"], "--audio_format takes flac, wav, flac.ark or wav.ark"),
+        (["--audio_channel", "0"], "--audio_channel takes a number from 1"),
         (["--colour", "red"], "unknown option --colour"),
         (["--workdir", "/proc/self/none"], "cannot use /proc/self/none; choose another --workdir"),
         (["--db_root="], "needs --db_root"),
-        (["--tts_config", "none.yaml", "--stop_stage", "7"], "none.yaml; give --tts_config an existing YAML file"),
+        (["--tts_config", "none.yaml", "--stop_stage", "7"], "none.yaml; give --tts_config a training YAML"),
         (["--stage", "2"], "no data/tr_no_dev/wav.scp; run stage 1"),
         (["--stage", "15"], "run stage 10"),
     ],

@@ -27,7 +27,9 @@ set -euo pipefail
 train_cmd=@ROOT@/local/run_local.sh
 python=@TMP@/python
 nj=2 dumpdir=dump token_type=char cleaner=none g2p=none language=auto normalise=none tts_exp=exp/tts decode_tag=latest
-token_list=dump/token_list/char/tokens.txt
+decode_sets="dev eval1" use_teacher_forcing=false vocoder_file= tts_decode_args=
+tts_task=auto teacher_exp= tts_config=a.yaml
+token_list=dump/token_list/char/tokens.txt srctexts= trains_voice=true use_sid=false use_lid=false use_spk_embed=false
 "$@"
 """
 
@@ -131,3 +133,64 @@ def test_a_missing_checkpoint_names_those_that_are_there(recipe, tmp_path):
     done = recipe("tts_decode")
     assert done.returncode == 1
     assert "no exp/tts/latest.pth" in done.stdout and "7epoch.pth" in done.stdout
+
+
+MODEL = """
+    is_outside() { false; }
+    tts_exp= decode_tag=
+    tts_choose_model
+    echo "${tts_model} ${tts_task} ${decode_tag} $(tts_stats_name raw_phn_tacotron_g2p_en_no_space)"
+    tts_feature_options"""
+
+
+@pytest.mark.parametrize(
+    "yaml, told, features",
+    [
+        ("tts: jets  # 2022", "jets gan_tts train.total_count.ave tts_stats_raw_phn_tacotron_g2p_en_no_space", "fbank"),
+        ("tts: 'tacotron2'", "tacotron2 tts train.loss.ave tts_stats_raw_phn_tacotron_g2p_en_no_space", "fbank"),
+        (
+            "tts: vits",
+            "vits gan_tts train.total_count.ave tts_stats_raw_linear_spectrogram_phn_tacotron_g2p_en_no_space",
+            "linear_spectrogram",
+        ),
+    ],
+)
+def test_task_checkpoint_and_features_follow_the_model(yaml, told, features, recipe, tmp_path):
+    (tmp_path / "a.yaml").write_text(f"# tts: comment\n{yaml}\ntts_conf: {{}}\n")
+    done = recipe("eval", f"fs=16000 n_fft=1024 hop_length=256{MODEL}")
+    assert done.returncode == 0, done.stdout
+    first, *options = done.stdout.splitlines()
+    assert first == told
+    assert options[1] == features
+    assert ("fs=16000" in options) == ("vits" not in told)
+    assert ("--pitch_extract_conf" in options) == ("sampling_rate=16000" in options and "vits" not in told)
+
+
+@pytest.mark.parametrize(
+    "yaml, settings, message",
+    [
+        ("tts: jets", "tts_task=tts", "--tts_task tts does not fit a.yaml: tts: jets is trained by gan_tts"),
+        ("tts: wavenet", "", "tts: 'wavenet', which is no model"),
+        ("tts: transformer", "", "can be used (--tts_exp), not trained here"),
+        ("tts: fastspeech2", "", "add --teacher_exp"),
+        ("tts: fastspeech2", "teacher_exp=exp/none", "no exp/none/config.yaml"),
+        ("tts: jets", "teacher_exp=exp/tts", "--teacher_exp is for FastSpeech 2"),
+        ("tts: vits", "vocoder_file=a.pkl", "--vocoder_file is for models of spectrograms"),
+        ("tts: jets", "use_teacher_forcing=true", "--use_teacher_forcing true is for models of spectrograms"),
+        ("tts: tacotron2", "vocoder_file=a.pth", "by its suffix .pkl"),
+        ("tts: tacotron2", "vocoder_file=./a.pkl", "parallel_wavegan, which is not installed"),
+    ],
+)
+def test_options_that_do_not_fit_the_model_are_refused(yaml, settings, message, recipe, tmp_path):
+    (tmp_path / "a.yaml").write_text(f"{yaml}\n")
+    (tmp_path / "a.pkl").touch()
+    (tmp_path / "config.yml").touch()
+    done = recipe("eval", f"{settings}\npython=false\n{MODEL}")
+    assert done.returncode == 1
+    assert message in done.stdout
+
+
+def test_a_voice_of_the_zoo_has_its_average_without_the_short_name(recipe, tmp_path):
+    (tmp_path / "exp/tts/train.loss.ave_5best.pth").touch()
+    done = recipe("eval", "decode_tag=train.loss.ave; tts_weights")
+    assert done.stdout.strip() == "exp/tts/train.loss.ave_5best.pth"

@@ -1,8 +1,13 @@
 """A tiny voice with random weights, made from the mini training YAML."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from silvertalk.tts.config import UPSAMPLING, load_train_config
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKENS = ["<blank>", "<unk>", "<space>", *"abdeilnotuw", "<sos/eos>"]
@@ -10,20 +15,43 @@ TOKENS = ["<blank>", "<unk>", "<space>", *"abdeilnotuw", "<sos/eos>"]
 
 @pytest.fixture(scope="session")
 def build_model():
-    """A function (config, sampling_rate, hop_length, *options) -> (ESPnet arguments, model), as in stage 7."""
+    """A function (config, sampling_rate, hop_length, *options, tokens) -> (ESPnet arguments, model), as in stage 7."""
     from espnet2.tasks.gan_tts import GANTTSTask
+    from espnet2.tasks.tts import TTSTask
 
-    def build(config: Path, sampling_rate: int, hop_length: int, *options: str):
+    def build(config: Path, sampling_rate: int, hop_length: int, *options: str, tokens: list[str] = TOKENS):
+        model = load_train_config(config)["tts"]
+        task = GANTTSTask if model in UPSAMPLING else TTSTask
         command = ["--config", str(config), "--token_type", "char", "--cleaner", "none", "--g2p", "none"]
-        command += ["--feats_extract", "fbank", "--tts_conf", f"sampling_rate={sampling_rate}"]
-        for extractor in ("feats", "pitch", "energy"):
-            for feature in (f"fs={sampling_rate}", "n_fft=1024", f"hop_length={hop_length}"):
+        command += ["--normalize", "none", "--feats_extract", "linear_spectrogram" if model == "vits" else "fbank"]
+        if task is GANTTSTask:
+            command += ["--tts_conf", f"sampling_rate={sampling_rate}"]
+        for extractor in ("feats", "pitch", "energy") if model in ("jets", "fastspeech2") else ("feats",):
+            rate = [] if model == "vits" else [f"fs={sampling_rate}"]
+            for feature in (*rate, "n_fft=1024", f"hop_length={hop_length}"):
                 command += [f"--{extractor}_extract_conf", feature]
-        arguments = GANTTSTask.get_parser().parse_args([*command, *options])
-        arguments.token_list = TOKENS
-        return arguments, GANTTSTask.build_model(arguments)
+        arguments = task.get_parser().parse_args([*command, *options])
+        arguments.token_list = list(tokens)
+        return arguments, task.build_model(arguments)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def warm_python(tmp_path_factory):
+    """A `python` for SILVERTALK_PYTHON that need not import ESPnet for every command."""
+    folder = tmp_path_factory.mktemp("warm")
+    script = Path(__file__).with_name("warm_python.py")
+    program, place = folder / "python", folder / "socket"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S -E "{script}" run "{place}" "$@"\n')
+    program.chmod(0o755)
+    command = [sys.executable, script, "serve", place]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True) as server:
+        while (line := server.stdout.readline()) != "ready\n":  # ESPnet's imports print, too
+            assert line, "the server did not start"
+        yield program
+        server.stdin.close()
 
 
 @pytest.fixture(scope="session")

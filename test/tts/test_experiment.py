@@ -12,7 +12,8 @@ def test_averages_come_before_the_latest(tmp_path):
     (tmp_path / "config.yaml").touch()
     with pytest.raises(FileNotFoundError, match="no weights"):
         find_checkpoint(tmp_path)
-    for name in ("latest.pth", "valid.loss.ave_3best.pth", "train.total_count.ave_5best.pth"):
+    names = ("latest.pth", "valid.loss.ave_3best.pth", "train.loss.ave_3best.pth", "train.total_count.ave_5best.pth")
+    for name in names:
         (tmp_path / name).touch()
         assert find_checkpoint(tmp_path).name == name
 
@@ -37,6 +38,34 @@ def test_statistics_are_found_wherever_the_voice_is_used_from(tmp_path, monkeypa
     assert resolve_config("recipe/exp/tts")["normalize_conf"]["stats_file"] == str(stats)
     (exp_dir / "feats_stats.npz").touch()
     assert resolve_config("recipe/exp/tts")["normalize_conf"]["stats_file"] == str(exp_dir / "feats_stats.npz")
+
+
+def test_a_voice_in_the_layout_of_espnets_zoo(tmp_path, monkeypatch):
+    # As a model's archive unpacks: names in config.yaml begin at its root.
+    exp_dir = tmp_path / "zoo/exp/tts_train_jets_raw_phn_tacotron_g2p_en_no_space"
+    exp_dir.mkdir(parents=True)
+    stats = [f"exp/tts_stats_raw_phn_tacotron_g2p_en_no_space/train/{kind}_stats.npz" for kind in ("feats", "pitch")]
+    for name in stats:
+        (tmp_path / "zoo" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "zoo" / name).touch()
+    (exp_dir / "config.yaml").write_text(
+        f"tts: jets\nnormalize_conf: {{stats_file: {stats[0]}}}\npitch_normalize_conf: {{stats_file: {stats[1]}}}\n"
+        "energy_normalize_conf: {}\n"
+    )
+    (exp_dir / "train.total_count.ave_5best.pth").touch()
+    monkeypatch.chdir(tmp_path)
+    config = resolve_config(exp_dir)
+    assert config["normalize_conf"]["stats_file"] == str(tmp_path / "zoo" / stats[0])
+    assert config["pitch_normalize_conf"]["stats_file"] == str(tmp_path / "zoo" / stats[1])
+    assert find_checkpoint(exp_dir).name == "train.total_count.ave_5best.pth"
+
+
+def test_an_archive_is_not_a_voice(tmp_path):
+    archive = tmp_path / "tts_train_jets.zip"
+    archive.touch()
+    for function in (resolve_config, find_checkpoint):
+        with pytest.raises(FileNotFoundError, match="is a file; unpack it"):
+            function(archive)
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 import pytest
 
-from silvertalk.tts.normalise import detect_language, normalise
+from silvertalk.bin import tts_language
+from silvertalk.tts.normalise import detect_corpus_language, detect_language, normalise
 from silvertalk.tts.normalise.tokens import prepare, tokenise
 
 ENGLISH = {
@@ -105,3 +106,15 @@ def test_empty_and_long_text(language):
     assert normalise("", language).text == ""
     assert normalise(" \n\t", language).text == ""
     assert len(normalise("3시 is 三点. " * (800 if language == "ko" else 80), language).text) > 400
+
+
+def test_language_of_a_corpus_is_that_of_most_texts(tmp_path, capsys):
+    assert detect_corpus_language(["안녕하세요", "ATM", "네 ♥", "R&D 3"] * 2 + ["그래요"]) == ("ko", 5, 9)
+    with pytest.raises(ValueError, match="most letters of 2 texts are Cyrillic"):
+        detect_corpus_language(["добрый день", "OK"])
+    (tmp_path / "text").write_text("a-1 宝马配挂跛骡鞍\na-2 用 iPhone 拍照\n", encoding="utf-8")
+    tts_language.main(["--text", str(tmp_path / "text")])
+    assert capsys.readouterr().out == "zh\n"
+    (tmp_path / "text").write_text("a-1\n")
+    with pytest.raises(SystemExit, match="text: most letters of 1 texts are No: .*"):
+        tts_language.main(["--text", str(tmp_path / "text")])

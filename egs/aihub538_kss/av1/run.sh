@@ -6,7 +6,9 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 egs=$(cd "${here}/../.." && pwd)
-voice=${egs}/kss/tts1
+# The voice's folder is named after the converter that was there.
+voice=${egs}/kss/tts1/exp/tts_train_jets_raw_phn_none_korean_jaso
+[ -d "${voice}" ] || voice=${voice/%korean_jaso/g2pk}
 face=${egs}/aihub538/av1
 # Stages 1 to 4 are those of the recipe whose data are used; corpus, features and folders are named as there.
 exec "${egs}/../run.sh" \
@@ -19,7 +21,8 @@ exec "${egs}/../run.sh" \
     --fs 24000 \
     --n_fft 1024 \
     --hop_length 256 \
-    --tts_exp "${voice}/exp/tts_train_jets_raw_char_none_none" \
+    --token_type phn \
+    --tts_exp "${voice}" \
     --syncnet_exp "${face}/exp/syncnet_train_syncnet" \
     --wav2lip_exp "${face}/exp/wav2lip_train_wav2lip" \
     --say_text "안녕하세요" \

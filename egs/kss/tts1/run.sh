@@ -4,7 +4,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# A character of the token list is a Hangul syllable.
+# A token is a sound by g2pk where that is installed, else a letter (jamo) of a syllable.
 exec "${here}/../../../run.sh" \
     --workdir "${here}" \
     --corpus kss \
@@ -12,7 +12,8 @@ exec "${here}/../../../run.sh" \
     --fs 24000 \
     --n_fft 1024 \
     --hop_length 256 \
-    --token_type char \
+    --token_type phn \
+    --g2p auto \
     --language ko \
     --normalise auto \
     --tts_config "${here}/conf/train_jets.yaml" \

@@ -21,7 +21,7 @@ import re
 import unicodedata
 from pathlib import Path, PurePosixPath
 
-from silvertalk.data.corpus import Corpus, drop_unreadable, hold_out_utterances, read_text, require
+from silvertalk.data.corpus import Corpus, drop_unreadable, hold_out_utterances, read_text, require, tidy
 from silvertalk.data.kaldi import Utterance
 
 HINT = "egs/kss/tts1/README.md says how to get it"
@@ -79,7 +79,7 @@ def read_transcript(path: str | os.PathLike, field: int, skipped: dict[str, str]
         fields = line.split("|")
         wav = PurePosixPath(unicodedata.normalize("NFC", fields[0].strip()))
         utt_id = f"{SPEAKER}_{wav.stem}"
-        text = " ".join(unicodedata.normalize("NFC", fields[field]).split()) if len(fields) > field else ""
+        text = tidy(fields[field]) if len(fields) > field else ""
         if wav.suffix != ".wav" or wav.is_absolute() or ".." in wav.parts:
             skipped[f"{path}:{number}"] = f"'{wav}' is not the name of a recording, as 1/1_0000.wav"
         elif not text:

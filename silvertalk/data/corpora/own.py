@@ -13,10 +13,8 @@ as a line ``clip.mp4|text`` (``anna/clip.mp4|text``), or nowhere. Videos that ar
 longer than an utterance are cut where nobody speaks.
 """
 
-import hashlib
 import logging
 import os
-import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from silvertalk.data.corpus import SETS, Corpus, hold_out_speakers, make_utt_id, read_text, require
+from silvertalk.data.corpus import SETS, Corpus, clean_name, hold_out_speakers, make_utt_id, read_text, require, tidy
 from silvertalk.data.kaldi import Utterance
 from silvertalk.media import probe, read_audio
 from silvertalk.media.mel import MELS_PER_SECOND, SAMPLING_RATE
@@ -44,7 +42,6 @@ TEXT_SHARE = 2 / 3  # of the utterances of a set; stage 2 leaves out the others,
 LONGEST_PAUSE = 1.0  # seconds; what is farther apart are two utterances
 SHORTEST = 0.6  # seconds; the lips' networks learn from windows of 0.2 s, two of which must not overlap
 LEAST_MAX = 2.0  # seconds
-LONGEST_NAME = 90  # bytes of part of an id; ids become file names, which may have 255
 
 Transcriber = Callable[[np.ndarray], str]  # 16 kHz sound -> its words
 
@@ -110,21 +107,6 @@ class Video:
     path: Path
     utt_id: str  # of the utterance, if it is one; the beginning of the ids of what is cut from it
     text: str = ""  # "" where there is none
-
-
-def clean_name(name: str) -> str:
-    """Make part of an id of a file's or folder's name.
-
-    Letters, digits, "." and "_" of any script stay; the rest becomes "_". The same Korean name can be stored in
-    two forms, of which macOS writes the one that few others do; ids are in the usual one (NFC). A long name is cut.
-
-    Example:
-        ``clean_name("내 영상 (1)")`` is ``"내_영상_1"``.
-    """
-    clean = re.sub(r"[^\w.]+", "_", unicodedata.normalize("NFC", name)).strip("_") or "x"
-    if len(clean.encode()) <= LONGEST_NAME:
-        return clean
-    return clean.encode()[:LONGEST_NAME].decode(errors="ignore") + hashlib.sha256(clean.encode()).hexdigest()[:8]
 
 
 def find_videos(root: Path, spk: str = "") -> list[Video]:
@@ -202,7 +184,7 @@ def give_texts(root: Path, videos: list[Video]) -> dict[str, str]:
         names = [name for name in (path, os.path.splitext(path)[0]) if name in listed]
         used.update(names)
         if beside.name != TABLE and beside.is_file():
-            video.text = _tidy(read_text(beside))
+            video.text = tidy(read_text(beside))
         elif names:
             video.text = listed[names[0]]
     unused = {name: text for name, text in listed.items() if name not in used}
@@ -223,12 +205,8 @@ def _read_table(folder: Path) -> dict[str, str]:
         if not bar or not name.strip():
             raise ValueError(f"{folder / TABLE}:{number}: '{line}' is not 'video.mp4|text'")
         path = os.path.normpath(folder / unicodedata.normalize("NFC", name.strip().replace("\\", "/")))
-        table[unicodedata.normalize("NFC", path)] = _tidy(text)
+        table[unicodedata.normalize("NFC", path)] = tidy(text)
     return table
-
-
-def _tidy(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 # ---------------------------------------------------------------------------
@@ -261,7 +239,7 @@ def _cut(
         words = text or (
             transcribe(wav[round(start * SAMPLING_RATE) : round(end * SAMPLING_RATE)]) if transcribe else ""
         )
-        utterances.append(Utterance(utt_id, video.spk, _tidy(words), path, path, start, end))
+        utterances.append(Utterance(utt_id, video.spk, tidy(words), path, path, start, end))
     return utterances, "" if utterances else f"nobody speaks for {SHORTEST} s"
 
 

@@ -4,7 +4,9 @@ Every language has tables and a reader; characters without a reading are reporte
 silently. ``docs/TEXT.md`` lists what is read how.
 """
 
-from collections.abc import Callable
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 from silvertalk.tts.normalise.chinese import normalise_chinese
 from silvertalk.tts.normalise.english import normalise_english
@@ -17,6 +19,7 @@ READERS: dict[str, Callable[[str], Normalised]] = {
     "zh": normalise_chinese,
 }
 LANGUAGES = ("auto", *READERS)
+SCRIPTS = {"HANGUL", "CJK", "LATIN"}  # first words of the Unicode names of their letters
 
 
 def normalise(text: str, language: str = "auto") -> Normalised:
@@ -51,10 +54,31 @@ def detect_language(text: str) -> str:
     return "zh" if any("\u3400" <= character <= "\u9fff" for character in text) else "en"
 
 
+def detect_corpus_language(texts: Iterable[str]) -> tuple[str, int, int]:
+    """Tell the language of many texts: that of most of them.
+
+    Returns:
+        The language, the number of its texts, and the number of all.
+
+    Raises:
+        ValueError: Most letters are of a script that none of the languages has, or there are none.
+    """
+    languages: Counter[str] = Counter()
+    scripts: Counter[str] = Counter()
+    for text in texts:
+        languages[detect_language(text)] += 1
+        scripts.update(unicodedata.name(letter, "NO NAME").split()[0] for letter in text if letter.isalpha())
+    script = max(scripts, key=scripts.__getitem__, default="no")
+    if script not in SCRIPTS:
+        raise ValueError(f"most letters of {languages.total()} texts are {script.title()}: no language is told by that")
+    language, number = languages.most_common(1)[0]
+    return language, number, languages.total()
+
+
 def describe(unknown: list[Unknown]) -> str:
     """Say in one line which characters are not spoken and where."""
     shown = ", ".join(f"'{u.character}' ({u.name}) at place {u.index + 1}" for u in unknown[:5])
     return shown + (f" and {len(unknown) - 5} more" if len(unknown) > 5 else "")
 
 
-__all__ = ["LANGUAGES", "Normalised", "Unknown", "describe", "detect_language", "normalise"]
+__all__ = ["LANGUAGES", "Normalised", "Unknown", "describe", "detect_corpus_language", "detect_language", "normalise"]

@@ -1,0 +1,34 @@
+"""Which voice speaks when none is named."""
+
+import os
+from pathlib import Path
+
+from silvertalk.tts.synthesizer import Synthesizer
+from silvertalk.utils.experiment import newest_experiment
+
+
+def default_voice(expdir: str | os.PathLike) -> Path:
+    """The folder of the voice that was trained last.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    return newest_experiment(expdir, "tts_")
+
+
+def load_voice(
+    expdir: str | os.PathLike, exp_dir: str | os.PathLike | None = None, device: str = "auto", **options
+) -> Synthesizer:
+    """Load a voice.
+
+    Args:
+        expdir: Folder of experiments, for ``default_voice``.
+        exp_dir: Folder of the voice, instead.
+        device: auto, cpu or cuda; auto is the processor, on which a voice is quicker than it speaks.
+        **options: Of ``Synthesizer``: engine, precision, num_threads.
+
+    Raises:
+        FileNotFoundError: There is no such voice.
+    """
+    device = "cuda" if device.startswith("cuda") else "cpu"
+    return Synthesizer.from_exp(exp_dir or default_voice(expdir), device=device, **options)

@@ -1,0 +1,70 @@
+"""The halves of JETS, and their joint."""
+
+import numpy as np
+import pytest
+import torch
+
+from silvertalk.tts.pretrain import _first_layer, _other_window, _Utterances, _with_inputs, align
+
+
+@pytest.fixture(params=[True, False], ids=["weight norm", "plain"])
+def vocoder(request):
+    from espnet2.gan_tts.hifigan import HiFiGANGenerator
+
+    torch.manual_seed(0)
+    return HiFiGANGenerator(
+        in_channels=6,
+        channels=8,
+        upsample_scales=[4],
+        upsample_kernel_sizes=[8],
+        resblock_kernel_sizes=[3],
+        resblock_dilations=[[1]],
+        use_weight_norm=request.param,
+    )
+
+
+def test_joined_layer_is_both(vocoder):
+    _with_inputs(vocoder, 5)
+    to_mel = torch.nn.Conv1d(6, 5, 1)
+    hidden = torch.randn(2, 6, 20)
+    wanted = vocoder(to_mel(hidden))
+    states = vocoder.state_dict()
+    joined = _first_layer(to_mel.weight.detach(), to_mel.bias.detach(), states)
+    assert set(joined) == {key for key in states if key.startswith("input_conv.")}
+    _with_inputs(vocoder, 6)
+    vocoder.load_state_dict(states | joined)
+    made = vocoder(hidden)
+    inner = slice(16, -16)  # beyond the first layer's padding: 3 frames of 4 samples, and the upsampling's
+    torch.testing.assert_close(made[..., inner], wanted[..., inner], atol=1e-5, rtol=1e-5)
+    assert not torch.allclose(made[..., inner], vocoder(hidden.roll(1, 2))[..., inner], atol=1e-3)
+
+
+def test_every_pass_has_every_utterance_once_in_another_order():
+    read = _Utterances(list("abcdef"), lambda utt_id, rng: (utt_id, rng.integers(1000)), seed=1)
+    first, second = ([read[index] for index in range(start, start + 6)] for start in (0, 6))
+    names = [[name for name, _ in samples] for samples in (first, second)]
+    assert sorted(names[0]) == sorted(names[1]) == list("abcdef") and names[0] != names[1]
+    assert [read[index] for index in range(6)] == first  # whenever it is asked for
+    assert len({cut for _, cut in first}) > 1
+
+
+@pytest.mark.parametrize("factor, wanted", [(0.5, (512, 64, 256, 40)), (2, (2048, 256, 1024, 80))])
+def test_windows_of_the_vocoders_loss(factor, wanted):
+    made = _other_window({"fs": 16000, "n_fft": 1024, "hop_length": 128, "win_length": 512, "n_mels": 80}, factor)
+    assert (made["n_fft"], made["hop_length"], made["win_length"], made["n_mels"]) == wanted
+    assert made["fs"] == 16000
+    assert np.isfinite(list(made.values())).all()
+
+
+def test_alignment_is_espnets():
+    from espnet2.gan_tts.jets.alignments import AlignmentModule
+
+    torch.manual_seed(0)
+    module = AlignmentModule(8, 5)
+    text, feats = torch.randn(2, 7, 8), torch.randn(2, 30, 5)
+    lengths = torch.tensor([7, 4]), torch.tensor([30, 21])
+    padding = torch.arange(7)[None] >= lengths[0][:, None]
+    wanted, made = (find(text, feats, *lengths, padding) for find in (module, lambda *given: align(module, *given)))
+    inside = wanted > -torch.inf
+    assert torch.equal(inside, made > -torch.inf) and inside.any() and not inside.all()
+    torch.testing.assert_close(made[inside], wanted[inside], atol=1e-4, rtol=1e-4)

@@ -1,0 +1,61 @@
+"""A voice as a small folder."""
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+from silvertalk.tts import Synthesizer
+from silvertalk.tts.store import store_voice
+
+
+def test_stored_voice_says_the_same(tiny_voice, tmp_path):
+    store_voice(str(tiny_voice), str(tmp_path))
+    wanted, sampling_rate = Synthesizer.from_exp(tiny_voice)("at noon")
+    said, same_rate = Synthesizer.from_exp(tmp_path)("at noon")
+    assert same_rate == sampling_rate and said.shape == wanted.shape
+    # Half precision keeps 11 bits.
+    assert np.abs(said - wanted).max() < 0.01 * np.abs(wanted).max()
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """An experiment folder with all that may be in one."""
+    folder = tmp_path / "exp"
+    folder.mkdir()
+    torch.save({"tts.generator.a": torch.ones(3), "tts.discriminator.b": torch.ones(2)}, folder / "latest.pth")
+    for name in ("feats_stats.npz", "pitch_stats.npz", "text.yaml", "spk2sid", "train.log"):
+        (folder / name).write_text(name)
+    config = {
+        "tts": "jets",
+        "token_list": ["a"],
+        "normalize": "global_mvn",
+        "normalize_conf": {"stats_file": str(folder / "feats_stats.npz"), "norm_vars": False},
+        "pitch_normalize": "global_mvn",
+        "pitch_normalize_conf": {"stats_file": str(folder / "pitch_stats.npz")},
+        "train_shape_file": [str(folder / "shape")],
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    return folder
+
+
+def test_only_what_speaks_is_stored(trained, tmp_path):
+    out = tmp_path / "voice"
+    store_voice(str(trained), str(out))
+    names = {path.name for path in out.iterdir()}
+    assert names == {
+        "config.yaml",
+        "model.safetensors",
+        "feats_stats.npz",
+        "pitch_stats.npz",
+        "text.yaml",
+        "spk2sid",
+    }
+    weights = load_file(out / "model.safetensors")
+    assert list(weights) == ["tts.generator.a"] and weights["tts.generator.a"].dtype == torch.float16
+    text = (out / "config.yaml").read_text()
+    assert str(tmp_path) not in text and "train_shape_file" not in text
+    config = yaml.safe_load(text)
+    assert config["normalize_conf"] == {"stats_file": "feats_stats.npz", "norm_vars": False}
+    assert config["energy_normalize"] is None and config["tts"] == "jets"
