@@ -279,7 +279,7 @@ tts_usable() {
     ${train_cmd} "${keys%.keys}.usable.log" \
         "${python}" -m silvertalk.bin.tts_filter --data_dir "${dumpdir}/raw/${set}" \
         --text "${text}" --token_list "${tokens}" --token_type "${units}" --cleaner "${cleaner}" \
-        --keys "${keys}" --skipped "${skipped}" "$@"
+        --g2p "$(tts_espnet_g2p)" --keys "${keys}" --skipped "${skipped}" "$@"
     if [ -s "${skipped}" ]; then
         log "${set}: $(wc -l <"${skipped}") utterances left out, listed with reasons in ${skipped}:"
         sed -n '1,5s/^/    /p' "${skipped}"
@@ -543,7 +543,8 @@ tts_setting() {
 tts_decode_set() {
     local set=$1 dir=$2 logdir=$2/log n jobs text=${dumpdir}/raw/$1/text vocoder=() embeddings=() conditions=()
     # Another recipe's voice has its own tokens.
-    local units cleaner=${cleaner}
+    local units cleaner=${cleaner} g2p=${g2p}
+    g2p=$(tts_setting g2p "$(tts_espnet_g2p)")
     units=$(tts_setting token_type "${token_type}")
     cleaner=$(tts_setting cleaner "${cleaner}")
     need "${text}" 4

@@ -21,6 +21,7 @@ def filter_utterances(
     skipped: str,
     token_type: str = "char",
     cleaner: str = "none",
+    g2p: str = "none",
     train_config: str | None = None,
     train_args: str = "",
     fs: int | None = None,
@@ -38,6 +39,7 @@ def filter_utterances(
         skipped: File for the others: utterance id, tab, reason.
         token_type: As for ESPnet: char, phn, word, bpe. Text whose phonemes are written out has type word.
         cleaner: As for ESPnet. Only cleaner none has its characters checked.
+        g2p: As for ESPnet; the sounds that it makes of the text are checked.
         train_config: Training YAML; given, too short recordings are left out.
         train_args: What the command line changes of it, as for ESPnet.
         fs: Sampling rate, Hz; needed with train_config.
@@ -51,6 +53,8 @@ def filter_utterances(
     if not transcripts.is_file():
         raise FileNotFoundError(f"no {transcripts}; run stages 4 and 5")
     checks = [_text_check(read_token_list(token_list), token_type, cleaner)]
+    if token_type == "phn" and g2p not in ("none", ""):
+        checks.append(_sound_check(read_token_list(token_list), to_sounds(cleaner, g2p)))
     if train_config is not None:
         config = load_train_config(train_config, train_args)
         check_train_config(config, fs, hop_length, name=train_config)
@@ -90,6 +94,25 @@ def _text_check(tokens: list[str], token_type: str, cleaner: str) -> Check:
             return None
         unknown = find_unknown(text, tokens)
         return describe_unknown(text, unknown, tokens) if unknown else None
+
+    return check
+
+
+def to_sounds(cleaner: str, g2p: str) -> Callable[[str], list[str]]:
+    """Make ESPnet's function from text to sounds."""
+    from espnet2.text.cleaner import TextCleaner
+    from espnet2.text.phoneme_tokenizer import PhonemeTokenizer
+
+    clean, tokenizer = TextCleaner(None if cleaner in ("none", "") else cleaner), PhonemeTokenizer(g2p)
+    return lambda text: tokenizer.text2tokens(clean(text))
+
+
+def _sound_check(tokens: list[str], sounds: Callable[[str], list[str]]) -> Check:
+    known = set(tokens)
+
+    def check(utt_id: str, text: str) -> str | None:
+        unknown = sorted(set(sounds(text)) - known)
+        return f"the voice has no token for: {' '.join(unknown)}" if unknown else None
 
     return check
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import torch
     from espnet2.gan_tts.hifigan import HiFiGANGenerator
 
-# Frames that the vocoder runs on at once, so few sizes because OpenVINO prepares itself for each, in about a second
-# (once; 30 ms of work for the smaller, 0.1 s for the larger). The smaller is also how a stream begins: 0.6 s of sound.
+# Frames that the vocoder runs on at once. So few sizes because OpenVINO prepares itself for each when it first meets
+# it, for as long as some seconds of sound take. The smaller is also how a stream begins: with 0.6 s of sound.
 SIZES = (64, 192)
 MIN_SNR = 35.0  # dB to torch fp32
 CHECK_FRAMES = 64

@@ -11,6 +11,7 @@ import yaml
 from silvertalk.utils import atomic_path
 
 WEIGHTS = "model.safetensors"  # of a stored voice
+ONLY_TRAINED_WITH = "tts.discriminator."  # beginning of names that it does not hold
 NEXT_STEP = "run stages 5 to 7, or name the folder of a trained voice"
 
 

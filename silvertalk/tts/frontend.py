@@ -44,6 +44,8 @@ class TextFrontEnd:
     def __call__(self, text: str) -> Normalised:
         """Return the text that ESPnet reads, and the characters that are not spoken."""
         result = normalise(text, self.language) if self.normalise == "auto" else Normalised(text)
+        if self.g2p.startswith("pypinyin"):  # takes a mark and the space behind it for one sound
+            return Normalised(result.text.replace(" ", ""), result.unknown)
         if not self.writes_phonemes:
             return result
         language = detect_language(result.text) if self.language == "auto" else self.language

@@ -84,7 +84,9 @@ def load_speakers(folder: str | os.PathLike) -> Speakers:
     folder = Path(folder)
     numbers = [read_numbers(folder / name) for name in (SPEAKERS, LANGUAGES)]
     archive = folder / EMBEDDINGS
-    return Speakers(*numbers, dict(kaldiio.load_ark(str(archive))) if archive.is_file() else {})
+    # What kaldiio reads cannot be written to, which torch warns of.
+    embeddings = kaldiio.load_ark(str(archive)) if archive.is_file() else ()
+    return Speakers(*numbers, {spk: np.array(embedding) for spk, embedding in embeddings})
 
 
 def read_numbers(path: str | os.PathLike) -> dict[str, int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from silvertalk.tts.experiment import WEIGHTS, find_checkpoint, load_weights, resolve_config
+from silvertalk.tts.experiment import ONLY_TRAINED_WITH, WEIGHTS, find_checkpoint, load_weights, resolve_config
 from silvertalk.tts.frontend import FILE as TEXT_FILE
 from silvertalk.utils import atomic_path, write_text
 
@@ -18,7 +18,6 @@ CONFIG += ("use_preprocessor", "token_type", "bpemodel", "non_linguistic_symbols
 CONFIG += tuple(f"{feature}_extract{end}" for feature in FEATURES for end in ("", "_conf"))
 NORMALISATIONS = ("normalize", "pitch_normalize", "energy_normalize")
 SPEAKERS = ("spk2sid", "lang2lid", "spk_embed.ark")
-ONLY_TRAINED_WITH = "tts.discriminator."
 
 
 def store_voice(exp_dir: str, out: str, checkpoint: str | None = None) -> None:

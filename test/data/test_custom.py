@@ -143,3 +143,30 @@ def test_real_recordings(media, tmp_path, monkeypatch, folder, numbers):
     monkeypatch.setattr(custom, "_listen", lambda u: ("", ""))  # reading all of them takes seconds
     prepare(custom, str(tmp_path), db_root=str(media / "speech" / folder), nj=2)
     assert [len(read_data_dir(tmp_path / name)) for name in SETS] == numbers
+
+
+def put_lists(tmp_path, **lists):
+    for name, names in lists.items():
+        (tmp_path / name).write_text("\n".join(names))
+    return [str(tmp_path / name) for name in ("dev", "eval1")]
+
+
+def test_listed_recordings_are_held_out(tmp_path):
+    utterances = [Utterance(f"me-{k}", "me", "a", "") for k in range(5)]
+    sets = custom.hold_out_listed(utterances, *put_lists(tmp_path, dev=["1.wav"], eval1=["4", "", "0.flac"]))
+    names = {name: [u.utt_id for u in own] for name, own in sets.items()}
+    assert names == {"tr_no_dev": ["me-2", "me-3"], "dev": ["me-1"], "eval1": ["me-0", "me-4"]}
+
+
+@pytest.mark.parametrize(
+    ("lists", "message"),
+    [
+        ({"dev": ["1"], "eval1": ["1"]}, "twice"),
+        ({"dev": ["1"], "eval1": ["7"]}, "eval1: 1 recordings cannot be used, the first 7"),
+        ({"dev": ["1"], "eval1": []}, "left for eval1"),
+    ],
+)
+def test_lists_that_do_not_fit(lists, message, tmp_path):
+    utterances = [Utterance(f"me-{k}", "me", "a", "") for k in range(3)]
+    with pytest.raises(ValueError, match=message):
+        custom.hold_out_listed(utterances, *put_lists(tmp_path, **lists))

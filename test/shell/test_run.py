@@ -115,7 +115,8 @@ def test_the_language_is_that_of_the_transcripts(recipe, tmp_path):
     assert [call[call.index("--language") + 1] for call in workers(tmp_path, "tts_g2p")] == ["ko"]
     assert (tmp_path / "work/exp/tts_stats_raw_phn_none_korean_jaso/.done").is_file()
     assert begun(recipe(*options)) == []
-    assert begun(recipe(*options, "--stage", "1", "--overwrite", "true")) == [1, 2, 4, 5, 6]
+    again = recipe(*options, "--stage", "1", "--overwrite", "true", TABLES="wav.scp text")
+    assert begun(again) == [1, 2, 4, 5, 6]
 
 
 def test_the_level_is_handed_on_and_noticed(recipe, tmp_path):
@@ -172,6 +173,18 @@ def test_a_corpus_without_video(recipe, tmp_path):
     assert begun(result) == [1, 2, 4, 5, 6, 7, 8, 16]
     assert "test has no video" in result.stdout
     assert not (tmp_path / "work/dump/face").exists()
+
+
+@pytest.mark.recipe  # seconds
+def test_another_recogniser_scores_again(recipe, tmp_path):
+    wrong = recipe("--recogniser", "htk")
+    assert wrong.returncode and "--recogniser takes auto, grammar, lm, whisper or none" in wrong.stdout
+    recipe(TABLES="wav.scp text")
+    assert begun(recipe("--recogniser", "whisper", "--whisper_model", "weights", "--language", "ko")) == [16]
+    first, again = workers(tmp_path, "score_voice")[0], workers(tmp_path, "score_voice")[-1]
+    assert first[first.index("--recogniser") + 1] == "auto" and "--whisper_model" not in first
+    assert again[again.index("--whisper_model") + 1].endswith("/weights")
+    assert again[again.index("--recogniser") + 1] == "whisper" and again[again.index("--language") + 1] == "ko"
 
 
 @pytest.mark.recipe  # seconds

@@ -58,7 +58,7 @@ def test_pieces_make_the_whole(voice, count, monkeypatch):
     assert set(sizes) <= set(SIZES) if total >= SIZES[0] else sizes == [total, total]
 
 
-def test_context_is_as_wide_as_the_vocoder_looks_and_no_wider():
+def test_context_is_as_wide_as_the_vocoder_looks():
     from espnet2.gan_tts.hifigan import HiFiGANGenerator
 
     for scales in ([8, 8, 4], [5, 2]):
@@ -66,15 +66,13 @@ def test_context_is_as_wide_as_the_vocoder_looks_and_no_wider():
         vocoder = HiFiGANGenerator(in_channels=2, channels=8, **options).double().eval()
         vocoder.remove_weight_norm()
         for weights in vocoder.parameters():
-            torch.nn.init.constant_(weights, 0.02)  # nothing cancels out
+            torch.nn.init.constant_(weights, 0.1 if weights.dim() > 1 else 0.0)  # silence in, silence out
         context, hop = context_frames(vocoder), vocoder.upsample_factor
-        hidden = torch.zeros(1, 2, 4 * context + 1, dtype=torch.float64)
-        moved = hidden.clone()
+        moved = torch.zeros(1, 2, 4 * context + 1, dtype=torch.float64)
         moved[..., 2 * context] = 1
         with torch.inference_mode():
-            changed = (vocoder(moved) != vocoder(hidden)).squeeze().nonzero() / hop - 2 * context
-        assert -context <= changed.min() and changed.max() < context + 1
-        assert max(-changed.min(), changed.max() - 1) > context - 1
+            changed = vocoder(moved).squeeze().nonzero() // hop - 2 * context  # frames
+        assert max(-changed.min(), changed.max()) == context
 
 
 def test_speed_changes_durations_before_they_are_rounded(voice):

@@ -128,3 +128,27 @@ def test_a_voice_of_phonemes_is_only_given_sounds_it_knows(tmp_path):
     )
     assert (tmp_path / "keys").read_text() == "a-1\n"
     assert (tmp_path / "skipped").read_text() == "a-2\tthe voice has no token for: x y\n"
+
+
+def test_sounds_that_a_voice_has_not_heard_are_reported(tmp_path, monkeypatch):
+    """Those of ESPnet's converters, which would become <unk>."""
+    monkeypatch.setattr(tts_filter, "to_sounds", lambda cleaner, g2p: {"pypinyin_g2p": str.upper}[g2p])
+    (tmp_path / "text").write_text("a-1 ab\na-2 abc\n", encoding="utf-8")
+    (tmp_path / "tokens.txt").write_text("<blank>\n<unk>\nA\nB\n<sos/eos>\n", encoding="utf-8")
+    files = {name: str(tmp_path / name) for name in ("keys", "skipped")}
+    tts_filter.filter_utterances(
+        str(tmp_path), str(tmp_path / "tokens.txt"), **files, token_type="phn", g2p="pypinyin_g2p"
+    )
+    assert (tmp_path / "keys").read_text() == "a-1\n"
+    assert (tmp_path / "skipped").read_text() == "a-2\tthe voice has no token for: C\n"
+
+
+def test_pypinyin_gets_no_spaces():
+    assert TextFrontEnd("zh", "auto", "pypinyin_g2p_phone")("宝马,3次 。").text == "宝马,三次."
+
+
+@pytest.mark.recipe  # ESPnet's import takes seconds
+def test_marks_are_sounds_of_their_own_in_chinese():
+    sounds = tts_filter.to_sounds("none", "pypinyin_g2p_phone")
+    front_end = TextFrontEnd("zh", "auto", "pypinyin_g2p_phone")
+    assert sounds(front_end("宝马，3次。").text) == ["b", "ao3", "m", "a3", ",", "s", "an1", "c", "i4", "."]

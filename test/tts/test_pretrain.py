@@ -25,8 +25,10 @@ def vocoder(request):
 
 def test_joined_layer_is_both(vocoder):
     _with_inputs(vocoder, 5)
+    for parameter in vocoder.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.3)
     to_mel = torch.nn.Conv1d(6, 5, 1)
-    hidden = torch.randn(2, 6, 20)
+    hidden = torch.randn(2, 6, 40)
     wanted = vocoder(to_mel(hidden))
     states = vocoder.state_dict()
     joined = _first_layer(to_mel.weight.detach(), to_mel.bias.detach(), states)
@@ -34,9 +36,9 @@ def test_joined_layer_is_both(vocoder):
     _with_inputs(vocoder, 6)
     vocoder.load_state_dict(states | joined)
     made = vocoder(hidden)
-    inner = slice(16, -16)  # beyond the first layer's padding: 3 frames of 4 samples, and the upsampling's
-    torch.testing.assert_close(made[..., inner], wanted[..., inner], atol=1e-5, rtol=1e-5)
-    assert not torch.allclose(made[..., inner], vocoder(hidden.roll(1, 2))[..., inner], atol=1e-3)
+    inner = slice(24, -24)  # out of reach of the first layer's padding
+    error, change = ((made - other)[..., inner].abs().max().item() for other in (wanted, vocoder(hidden.roll(1, 2))))
+    assert error < 1e-4 and change > 1000 * error
 
 
 def test_every_pass_has_every_utterance_once_in_another_order():

@@ -33,12 +33,12 @@ def recording(pitch: int, seed: int) -> np.ndarray:
 
 
 def tiny_config(path: Path) -> None:
-    """The mini configuration with next to no weights, for four iterations."""
+    """The mini configuration with next to no weights, for two iterations."""
     config = yaml.safe_load((ROOT / "conf/mini/train_jets.yaml").read_text(encoding="utf-8"))
     small = {"adim": 16, "eunits": 16, "dunits": 16, "elayers": 1, "dlayers": 1, "generator_channels": 32}
     small |= {f"{name}_predictor_chans": 16 for name in ("duration", "pitch", "energy")}
     config["tts_conf"]["generator_params"] |= small
-    config |= {"max_epoch": 1, "num_iters_per_epoch": 4, "batch_size": 2, "num_workers": 0, "num_att_plot": 0}
+    config |= {"max_epoch": 1, "num_iters_per_epoch": 2, "batch_size": 2, "num_workers": 0, "num_att_plot": 0}
     path.write_text(yaml.safe_dump(config))
 
 
@@ -79,4 +79,4 @@ def test_two_speakers_are_learnt_and_speak(tmp_path, warm_python):
     first, second = (synthesizer("ab", SpeakOptions(speaker=spk, language="en"))[0] for spk in ("s1", "s2"))
     assert len(first) != len(second) or np.abs(first - second).max() > 1e-4
     own = synthesizer("가나 나", SpeakOptions(speaker="s2"))[0]
-    np.testing.assert_allclose(own, soundfile.read(decoded / "wav/s2-eval1-0.wav")[0], atol=0.02)
+    np.testing.assert_allclose(own, soundfile.read(decoded / "wav/s2-eval1-0.wav")[0], atol=1e-3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from silvertalk.tts import Synthesizer
 from silvertalk.tts.store import store_voice
@@ -17,6 +17,15 @@ def test_stored_voice_says_the_same(tiny_voice, tmp_path):
     assert same_rate == sampling_rate and said.shape == wanted.shape
     # Half precision keeps 11 bits.
     assert np.abs(said - wanted).max() < 0.01 * np.abs(wanted).max()
+
+
+def test_weights_of_another_model_are_refused(tiny_voice, tmp_path):
+    store_voice(str(tiny_voice), str(tmp_path))
+    weights = load_file(tmp_path / "model.safetensors")
+    weights.pop("tts.generator.encoder.after_norm.bias")
+    save_file(weights, tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match="after_norm.bias and 0 more"):
+        Synthesizer.from_exp(tmp_path)
 
 
 @pytest.fixture

@@ -75,22 +75,27 @@ class Findings:
                 logging.warning("%d %s (first: %s: %s): %s", len(own), kind, first, own[first], NEXT_STEP[kind])
 
 
-def read(db_root: str, nj: int = 1, spk: str = "") -> Corpus:
+def read(db_root: str, nj: int = 1, spk: str = "", dev: str = "", eval1: str = "") -> Corpus:
     """Read a folder of recordings with their transcripts.
 
     Args:
         db_root: Folder that holds transcripts.txt and the recordings.
         nj: Recordings checked at a time.
         spk: The speaker of lines that name none; empty takes the file spk_id or, without it, the folder's name.
+        dev: File that lists the recordings of dev, a name a line; with eval1, instead of the ends of the list.
+        eval1: The same for eval1.
     """
+    if bool(dev) != bool(eval1):
+        raise ValueError("--dev and --eval1 belong together: give both lists, or neither")
     root = require(db_root, {TABLE: "a list of lines 'file|text'"}, HINT)
     findings = Findings()
     utterances = read_table(root, spk or default_speaker(root), findings)
     utterances = drop_unusable(utterances, nj, findings)
     findings.log()
     logging.info("%d sentences can be used", len(utterances))
+    sets = hold_out_listed(utterances, dev, eval1) if dev else hold_out_ends(utterances, root)
     return Corpus(
-        hold_out_ends(utterances, root),
+        sets,
         findings.skipped(),
         shares_speakers=True,
         tables={"unused_recordings.tsv": findings.by_kind[NO_LINE]},
@@ -249,4 +254,35 @@ def hold_out_ends(utterances: Iterable[Utterance], root: Path) -> dict[str, list
         sets["eval1"] += own[:num] + own[ends:]
         sets["dev"] += own[num : 2 * num] + own[ends - num : ends]
         sets["tr_no_dev"] += own[2 * num : ends - num]
+    return sets
+
+
+def hold_out_listed(utterances: Iterable[Utterance], dev: str, eval1: str) -> dict[str, list[Utterance]]:
+    """Hold out the recordings of two lists.
+
+    Args:
+        utterances: All of them.
+        dev: File with the name of a recording a line, with or without suffix.
+        eval1: Likewise.
+
+    Raises:
+        ValueError: A listed recording is not among the utterances, is listed twice, or nothing is left to learn from.
+    """
+    listed: dict[str, str] = {}  # end of an id -> set
+    for name, path in (("dev", dev), ("eval1", eval1)):
+        for line in filter(None, map(str.strip, read_text(Path(path)).splitlines())):
+            end = _id_of(line)
+            if end in listed:
+                raise ValueError(f"{path}: {line} is listed twice, or in {dev} and {eval1}; leave one")
+            listed[end] = name
+    sets: dict[str, list[Utterance]] = {name: [] for name in SETS}
+    for u in utterances:
+        sets[listed.pop(u.utt_id.removeprefix(f"{u.spk}-"), "tr_no_dev")].append(u)
+    if listed:
+        end, name = next(iter(listed.items()))
+        path = dev if name == "dev" else eval1
+        raise ValueError(f"{path}: {len(listed)} recordings cannot be used, the first {end}; see the warnings above")
+    for name, own in sets.items():
+        if not own:
+            raise ValueError(f"{dev}, {eval1}: no sentence is left for {name}; list others")
     return sets
