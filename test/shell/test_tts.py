@@ -29,7 +29,8 @@ python=@TMP@/python
 nj=2 dumpdir=dump token_type=char cleaner=none g2p=none language=auto normalise=none tts_exp=exp/tts decode_tag=latest
 decode_sets="dev eval1" use_teacher_forcing=false vocoder_file= tts_decode_args=
 tts_task=auto teacher_exp= tts_config=a.yaml
-token_list=dump/token_list/char/tokens.txt srctexts= tts_pretrain_config= trains_voice=true use_sid=false use_lid=false use_spk_embed=false
+token_list=dump/token_list/char/tokens.txt srctexts= tts_pretrain_config=
+trains_voice=true use_sid=false use_lid=false use_spk_embed=false
 "$@"
 """
 

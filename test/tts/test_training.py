@@ -132,7 +132,9 @@ def test_jets_goes_on_from_its_halves(work, train, tmp_path):
             "data: {batch_size: 2, num_workers: 0, segment_size: 16}\n"
             "trainer: {max_epoch: 1, num_iters_per_epoch: 2, num_valid_iters: 1}\n"
         )
-    done = train("jets", "--tts_pretrain_config", str(tmp_path / "PART.yaml"))
+    # Stage 6 of Tacotron 2 had other --tts_train_args.
+    stats = ["--tts_stats_dir", str(tmp_path / "stats")]
+    done = train("jets", "--tts_pretrain_config", str(tmp_path / "PART.yaml"), *stats)
     assert done.returncode == 0, done.stdout
     exp_dir = work / "exp/tts_train_jets_raw_char_none_none"
     halves = {part: _states(exp_dir / f"pretrain/{part}/1epoch.pth")["state_dict"] for part in ("mel", "vocoder")}
