@@ -1,5 +1,7 @@
 """A voice as a small folder."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from silvertalk.tts import Synthesizer
 from silvertalk.tts.store import store_voice
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_stored_voice_says_the_same(tiny_voice, tmp_path):
@@ -68,3 +72,11 @@ def test_only_what_speaks_is_stored(trained, tmp_path):
     config = yaml.safe_load(text)
     assert config["normalize_conf"] == {"stats_file": "feats_stats.npz", "norm_vars": False}
     assert config["energy_normalize"] is None and config["tts"] == "jets"
+
+
+def test_kathleen_speaks():
+    folder = ROOT / "egs/kathleen/tts1/voice"
+    wav, sampling_rate = Synthesizer.from_exp(folder)("Please call the doctor at 3:30.")
+    assert sampling_rate == 16000 and 1.5 < len(wav) / sampling_rate < 4
+    assert 0.05 < np.abs(wav).max() < 0.9
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 25e6
