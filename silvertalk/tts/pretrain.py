@@ -30,6 +30,7 @@ from silvertalk.utils.learning import OptimOptions, TrainedModule, make_loaders
 from silvertalk.utils.training import TrainerOptions, fit
 
 PARTS = ("mel", "vocoder")
+WINDOWS = (512, 1024, 2048)  # samples; the longest tells the harmonics of any voice apart
 MARGIN = 4  # frames on each side of a vocoder's segment that only the spectrogram's windows see
 
 
@@ -139,7 +140,8 @@ def align(
 class VocoderTraining(TrainedModule):
     """The vocoder of JETS makes sound of the spectrograms of recordings.
 
-    Judged by the mel spectrograms of HiFi-GAN at three window lengths (several resolutions: Yamamoto et al., 2020).
+    Judged by the mel spectrograms of HiFi-GAN at three window lengths, and by linear spectra (``spectral_loss``): mel
+    bands merge the harmonics of a voice, and without them the vocoder hums at the rate of its frames.
 
     Args:
         model: ESPnet's GAN-TTS model of a JETS; of its generator only the vocoder is used.
@@ -162,8 +164,10 @@ class VocoderTraining(TrainedModule):
         hop = sound.shape[1] // (feats.shape[1] - 1)
         wanted = sound[:, MARGIN * hop : -MARGIN * hop]
         made = self.network(feats[:, MARGIN : MARGIN + wanted.shape[1] // hop].transpose(1, 2)).float()
-        loss = torch.stack([judge(made, wanted.unsqueeze(1)) for judge in self.losses]).mean()
-        self._log(stage, {"loss": loss}, len(sound))
+        mel = torch.stack([judge(made, wanted.unsqueeze(1)) for judge in self.losses]).mean()
+        spectrum = spectral_loss(made.squeeze(1), wanted)
+        loss = mel + spectrum
+        self._log(stage, {"loss": loss, "mel": mel, "spectrum": spectrum}, len(sound))
         return loss
 
     def training_step(self, batch, index):
@@ -173,6 +177,29 @@ class VocoderTraining(TrainedModule):
     def validation_step(self, batch, index):
         """One batch of segments."""
         self._step(batch, "valid")
+
+
+def spectral_loss(made: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Compare linear magnitude spectra at three resolutions (Yamamoto et al., 2020, eq. 4 to 7).
+
+    Args:
+        made: Sound (B, T).
+        wanted: Sound (B, T).
+
+    Returns:
+        Mean over the windows of spectral convergence and distance of the logarithms.
+    """
+    losses = []
+    for n_fft in WINDOWS:
+        first, second = (_magnitudes(sound, n_fft) for sound in (made, wanted))
+        convergence = (first - second).norm() / second.norm()
+        losses.append(convergence + (first.log() - second.log()).abs().mean())
+    return torch.stack(losses).mean()
+
+
+def _magnitudes(sound: torch.Tensor, n_fft: int) -> torch.Tensor:
+    window = torch.hann_window(n_fft, device=sound.device)
+    return torch.stft(sound, n_fft, n_fft // 4, window=window, return_complex=True).abs().clamp_min(1e-5)
 
 
 class _Features(torch.nn.Module):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from silvertalk.tts.pretrain import _first_layer, _other_window, _Utterances, _with_inputs, align
+from silvertalk.tts.pretrain import _first_layer, _other_window, _Utterances, _with_inputs, align, spectral_loss
 
 
 @pytest.fixture(params=[True, False], ids=["weight norm", "plain"])
@@ -70,3 +70,12 @@ def test_alignment_is_espnets():
     inside = wanted > -torch.inf
     assert torch.equal(inside, made > -torch.inf) and inside.any() and not inside.all()
     torch.testing.assert_close(made[inside], wanted[inside], atol=1e-4, rtol=1e-4)
+
+
+def test_spectra_tell_harmonics_from_a_hum():
+    time = torch.arange(8192) / 16000
+    voice, near, hum = (
+        sum(torch.sin(2 * torch.pi * f0 * k * time) for k in range(1, 20))[None] for f0 in (155.0, 156.0, 62.5)
+    )
+    assert spectral_loss(voice, voice) == 0
+    assert spectral_loss(near, voice) < 0.5 * spectral_loss(hum, voice)
