@@ -34,7 +34,8 @@ def test_imports_go_one_way(path):
 
 
 CONFIGS = sorted([*ROOT.glob("conf/**/train_*.yaml"), *ROOT.glob("egs/*/*/conf/train_*.yaml")])
-OTHERS = ("jets", "vits", "tacotron2", "fastspeech2", "makeittalk")  # ESPnet's, and those of test/makeittalk/test_conf.py
+# ESPnet's, and those of test/makeittalk/test_conf.py.
+OTHERS = ("jets", "vits", "tacotron2", "fastspeech2", "makeittalk")
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,9 @@
 """A trained voice as the start of another one, whose tokens and speakers may differ."""
 
-import argparse
-import contextlib
-import io
 import logging
 from pathlib import Path
 
-from silvertalk.tts.config import UPSAMPLING
+from silvertalk.tts.espnet import build_model
 from silvertalk.tts.experiment import find_checkpoint, load_weights, resolve_config
 from silvertalk.utils import atomic_path
 
@@ -122,22 +119,3 @@ def _discriminator_message(old: dict, new: dict) -> list[str]:
     keys = [key for key in new if key.startswith("tts.discriminator.")]
     fresh = [key for key in keys if key not in old or old[key].shape != new[key].shape]
     return [f"{len(fresh)} of {len(keys)} layers of the discriminator start anew"] if fresh else []
-
-
-def build_model(config: dict):
-    """Build ESPnet's model of a voice with its start values, without the chatter of ESPnet's imports.
-
-    Args:
-        config: Its config.yaml (``resolve_config``).
-    """
-    level = logging.getLogger().level
-    try:
-        with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
-            if config["tts"] in UPSAMPLING:
-                from espnet2.tasks.gan_tts import GANTTSTask as Task
-            else:
-                from espnet2.tasks.tts import TTSTask as Task
-        logging.getLogger().setLevel(max(level, logging.WARNING))  # ESPnet logs the whole network
-        return Task.build_model(argparse.Namespace(**config))
-    finally:
-        logging.getLogger().setLevel(level)

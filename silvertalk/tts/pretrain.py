@@ -8,8 +8,6 @@ drew the spectrogram is then multiplied into the vocoder's first layer, which gi
 """
 
 import argparse
-import contextlib
-import io
 import logging
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +21,7 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from silvertalk import __version__
+from silvertalk.tts.espnet import build_model, load_task
 from silvertalk.tts.experiment import resolve_config
 from silvertalk.utils import atomic_path
 from silvertalk.utils.experiment import find_weights, resolved, save_config
@@ -164,8 +163,9 @@ class VocoderTraining(TrainedModule):
         hop = sound.shape[1] // (feats.shape[1] - 1)
         wanted = sound[:, MARGIN * hop : -MARGIN * hop]
         made = self.network(feats[:, MARGIN : MARGIN + wanted.shape[1] // hop].transpose(1, 2)).float()
-        mel = torch.stack([judge(made, wanted.unsqueeze(1)) for judge in self.losses]).mean()
-        spectrum = spectral_loss(made.squeeze(1), wanted)
+        with _full_precision(sound):
+            mel = torch.stack([judge(made, wanted.unsqueeze(1)) for judge in self.losses]).mean()
+            spectrum = spectral_loss(made.squeeze(1), wanted)
         loss = mel + spectrum
         self._log(stage, {"loss": loss, "mel": mel, "spectrum": spectrum}, len(sound))
         return loss
@@ -202,6 +202,11 @@ def _magnitudes(sound: torch.Tensor, n_fft: int) -> torch.Tensor:
     return torch.stft(sound, n_fft, n_fft // 4, window=window, return_complex=True).abs().clamp_min(1e-5)
 
 
+def _full_precision(sound: torch.Tensor) -> torch.autocast:
+    """No mixed precision: the logarithm of a spectrum in bf16 would be steps of what is to be heard."""
+    return torch.autocast(sound.device.type, enabled=False)
+
+
 class _Features(torch.nn.Module):
     """What ESPnet's model computes from a batch before its networks: normalised mel, pitch and energy."""
 
@@ -210,13 +215,12 @@ class _Features(torch.nn.Module):
         self.extract, self.normalize = model.feats_extract, model.normalize
         self.pitch_normalize, self.energy_normalize = model.pitch_normalize, model.energy_normalize
 
-    @torch.autocast("cpu", enabled=False)
     @torch.no_grad()
     def mel(self, sound: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Sound (B, T) -> (B, frames, mels), and their numbers."""
-        return self.normalize(*self.extract(sound.float(), lengths))
+        with _full_precision(sound):
+            return self.normalize(*self.extract(sound.float(), lengths))
 
-    @torch.autocast("cpu", enabled=False)
     @torch.no_grad()
     def forward(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """A batch of ESPnet's reader -> arguments of its JETS generator."""
@@ -300,7 +304,7 @@ def pretrain(
     config = resolve_config(Path(voice_config).parent)
     if config["tts"] != "jets":
         raise ValueError(f"{voice_config}: only JETS can be trained in halves, this is {config['tts']}")
-    task, arguments, model = _espnet_model(config)
+    task, arguments, model = load_task(config), argparse.Namespace(**config), build_model(config)
     save_config(
         exp_dir,
         {"task": f"tts_pretrain_{part}", "version": __version__, "voice_config": str(voice_config)}
@@ -326,7 +330,7 @@ def join(voice_config: str, mel_exp: str, vocoder_exp: str, out: str) -> None:
         vocoder_exp: Experiment folder of the vocoder.
         out: The .pth to write.
     """
-    _, _, model = _espnet_model(resolve_config(Path(voice_config).parent))
+    model = build_model(resolve_config(Path(voice_config).parent))
     text, sound = (_weights(folder) for folder in (mel_exp, vocoder_exp))
     generator = model.tts.generator
     weights = {key.removeprefix("jets."): value for key, value in text.items() if key.startswith("jets.")}
@@ -363,19 +367,6 @@ def _first_layer(to_mel: torch.Tensor, offset: torch.Tensor, vocoder: dict[str, 
         return {"input_conv.weight": joined, "input_conv.bias": bias}
     length = joined.flatten(1).norm(dim=1).view(-1, 1, 1)
     return {"input_conv.weight_v": joined, "input_conv.weight_g": length, "input_conv.bias": bias}
-
-
-def _espnet_model(config: dict) -> tuple[type, argparse.Namespace, torch.nn.Module]:
-    """Build ESPnet's model of a config.yaml, without the chatter of its imports."""
-    with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
-        from espnet2.tasks.gan_tts import GANTTSTask
-    level = logging.getLogger().level
-    logging.getLogger().setLevel(logging.WARNING)  # ESPnet logs the whole network
-    try:
-        arguments = argparse.Namespace(**config)
-        return GANTTSTask, arguments, GANTTSTask.build_model(arguments)
-    finally:
-        logging.getLogger().setLevel(level)
 
 
 def _utterances(task: type, arguments: argparse.Namespace, name: str, seed: int) -> _Utterances:

@@ -1,7 +1,6 @@
 """Text to sound with a trained voice."""
 
 import contextlib
-import io
 import logging
 import os
 import tempfile
@@ -15,6 +14,7 @@ import yaml
 
 from silvertalk.media.loudness import Leveller
 from silvertalk.tts.captions import TimedSentence, TimedToken
+from silvertalk.tts.espnet import quiet
 from silvertalk.tts.experiment import ONLY_TRAINED_WITH, find_checkpoint, load_weights, resolve_config
 from silvertalk.tts.frontend import TextFrontEnd
 from silvertalk.tts.normalise import describe, detect_language
@@ -297,28 +297,17 @@ def _left_out(sentence: Sentence, time: float, problem: str) -> SpokenSentence:
 
 
 def _load(config: dict, checkpoint: Path, device: str):
-    """Build the model without the chatter of ESPnet's imports.
+    """Load a voice into ESPnet's ``Text2Speech``."""
+    stored = checkpoint.suffix == ".safetensors"  # which ESPnet does not read
+    with quiet(), tempfile.TemporaryDirectory() as folder:
+        from espnet2.bin.tts_inference import Text2Speech
 
-    ESPnet imports its English g2p whether it is used or not, which looks for
-    NLTK data and prints when there is no network.
-    """
-    chatter = io.StringIO()
-    root_level = logging.getLogger().level
-    try:
-        with contextlib.redirect_stderr(chatter), contextlib.redirect_stdout(chatter):
-            from espnet2.bin.tts_inference import Text2Speech
-        logging.getLogger().setLevel(max(root_level, logging.WARNING))  # ESPnet logs the whole network
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-            stored = checkpoint.suffix == ".safetensors"  # which ESPnet does not read
-            model_file = None if stored else str(checkpoint)
-            made = Text2Speech(f"{folder}/config.yaml", model_file, device=device, always_fix_seed=True)
-        if stored:
-            _load_stored(made.model, checkpoint)
-        return made
-    finally:
-        logging.getLogger().setLevel(root_level)
-        logging.debug("while ESPnet was loaded: %s", chatter.getvalue())
+        (Path(folder) / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+        model_file = None if stored else str(checkpoint)
+        made = Text2Speech(f"{folder}/config.yaml", model_file, device=device, always_fix_seed=True)
+    if stored:
+        _load_stored(made.model, checkpoint)
+    return made
 
 
 def _load_stored(model, checkpoint: Path) -> None:
