@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from silvertalk.tts.pretrain import _first_layer, _other_window, _Utterances, _with_inputs, align, spectral_loss
+from silvertalk.tts.modules import (
+    SpectrogramDiscriminator,
+    _other_window,
+    _with_inputs,
+    align,
+    cuts,
+    spectral_loss,
+)
+from silvertalk.tts.pretrain import _first_layer, _Utterances
 
 
 @pytest.fixture(params=[True, False], ids=["weight norm", "plain"])
@@ -79,3 +87,30 @@ def test_spectra_tell_harmonics_from_a_hum():
     )
     assert spectral_loss(voice, voice) == 0
     assert spectral_loss(near, voice) < 0.5 * spectral_loss(hum, voice)
+
+
+def test_cuts_are_of_the_same_places_inside_each_utterance():
+    lengths = torch.tensor([200, 120, 130])
+    places = torch.arange(3)[:, None] * 1000 + torch.arange(220)[None]
+    first, second = cuts([places[..., None], -places[..., None]], lengths)
+    assert first.shape == (6, 96, 1) and torch.equal(first, -second)
+    inside = first.squeeze(-1) % 1000
+    assert torch.equal(first[:, 0, 0] // 1000, torch.tensor([0, 1, 2, 0, 1, 2]))
+    assert (inside[:, -1] < lengths.repeat(2)).all() and (inside.diff(dim=1) == 1).all()
+    assert len({int(cuts([places[..., None]], lengths)[0][0, 0]) for _ in range(20)}) > 5
+    assert cuts([places[..., None]], torch.tensor([200, 50, 60]))[0].shape == (6, 50, 1)
+
+
+def test_discriminator_of_spectrograms_learns_what_a_blur_is():
+    torch.manual_seed(0)
+    judge = SpectrogramDiscriminator()
+    adam = torch.optim.Adam(judge.parameters(), 1e-3)
+    for _ in range(30):
+        recorded = torch.randn(4, 48, 80)
+        blurred = torch.nn.functional.avg_pool1d(recorded, 5, 1, 2)
+        opinions = [judge(each)[-1] for each in (recorded, blurred)]
+        loss = (opinions[0] - 1).square().mean() + opinions[1].square().mean()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    assert opinions[0].mean() > 0.6 > 0.4 > opinions[1].mean()
