@@ -60,7 +60,7 @@ sync_filter_args=           # more options for what stage 4 drops, as "--limits.
 use_sid=false               # true: a voice of several speakers, told apart by numbers
 use_lid=false               # true: of several languages, by utt2lang or the script of each transcript
 use_spk_embed=false         # true: of several speakers, described by resemblyzer's embeddings
-token_type=char             # char or phn
+token_type=char             # char or phn [mini: phn]
 srctexts=                   # more texts for the token list than the training set's, as "data/dev/text" (utterance id, text)
 cleaner=none                # ESPnet's text cleaner
 g2p=none                    # grapheme-to-phoneme converter, for phn: ESPnet's names, espeak, or auto (by language)
@@ -74,7 +74,7 @@ tts_train_args=             # more options for ESPnet's training, as "--max_epoc
 tts_stats_dir=              # folder of stage 6 [from the features, token_type, cleaner and g2p]
 teacher_exp=                # FastSpeech 2 only: a trained voice (Tacotron 2, JETS or VITS) that gives the durations
 tts_pretrain_config=        # JETS only: its halves are trained apart first; PART stands for mel and vocoder (egs/kathleen)
-init_tts=                   # checkpoint (.pth) or experiment of a voice of the same model to fine-tune
+init_tts=                   # checkpoint (.pth) or folder of a voice of the same model to fine-tune [mini: the English one of the package]
 tts_spk=main                # speaker whose voice is learnt; main: the one with most utterances; empty: all
                             # [all with use_sid or use_spk_embed]
 tts_exp=                    # its folder [from tts_config]; one outside expdir is used as it is
@@ -133,6 +133,13 @@ absolute_paths workdir datadir dumpdir expdir db_root local_data say_face \
     portrait_config portrait_statistics awing_weights init_autovc init_content init_speaker init_translation \
     autovc_config content_config speaker_config translation_config autovc_exp content_exp speaker_exp translation_exp
 
+if [ "${corpus}" = mini ]; then
+    grammar=${grammar:-${root}/egs/mini/av1/conf/mini.gram}
+    # A voice that can speak already learns its few sentences in no time.
+    [ -n "${option_given[tts_config]:-}${option_given[token_type]:-}${option_given[init_tts]:-}" ] \
+        || { token_type=phn && g2p=auto && language=en && init_tts=${root}/silvertalk/voices/en_kathleen; }
+fi
+
 for name in init_tts init_syncnet init_wav2lip init_autovc init_content init_speaker init_translation; do
     [[ -z ${!name} || -e ${!name} ]] || die "no ${!name}; give --${name} a checkpoint or the folder of a training"
 done
@@ -140,7 +147,6 @@ srctexts=$(for text in ${srctexts}; do printf '%s ' "$(realpath -m "${text}")"; 
 [[ ${use_sid}${use_spk_embed} != *true* || -n ${option_given[tts_spk]:-} ]] || tts_spk=
 [ -z "${init_syncnet}" ] || syncnet_config=${syncnet_finetune_config}
 [ -z "${init_wav2lip}" ] || wav2lip_config=${wav2lip_finetune_config}
-[ "${corpus}" != mini ] || grammar=${grammar:-${root}/egs/mini/av1/conf/mini.gram}
 
 [ "${stage}" -ge 1 ] || die "--stage ${stage}: stages start at 1"
 [ "${stage}" -le "${stop_stage}" ] || die "--stage ${stage} lies after --stop_stage ${stop_stage}"

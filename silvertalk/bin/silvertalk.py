@@ -123,7 +123,7 @@ class VoiceCommandOptions(SpeakOptions):
 
     Args:
         loudness: Wanted loudness in LUFS (ITU-R BS.1770), -60 to -6; null leaves the sound as the voice makes it.
-        expdir: Folder of experiments; the newest voice in it is used.
+        expdir: Folder of experiments; the newest voice in it is used, without one the English voice of the package.
         exp: Folder of the voice, instead.
         device: auto, cpu or cuda.
         engine: What runs the vocoder of JETS: auto, torch, openvino or onnxruntime.
@@ -208,7 +208,7 @@ def say(
         text: What to say.
         face: Video, photo, folder of pictures or avatar; of a video makeittalk takes the first usable frame.
         out: The mp4 to write; - for standard output.
-        tts_exp: Folder of the voice; leave out for the newest in expdir.
+        tts_exp: Folder of the voice; leave out for the newest in expdir, or the English voice of the package.
         speed: Factor on the rate of speech, 0.25 to 4; 0.8 is slower.
         captions: Captions to write, too: names that end in .srt or .vtt.
         stream: Write fragmented mp4, which can be played while it grows.

@@ -1,19 +1,23 @@
 """Which voice speaks when none is named."""
 
+import logging
 import os
 from pathlib import Path
 
 from silvertalk.tts.synthesizer import Synthesizer
 from silvertalk.utils.experiment import newest_experiment
 
+# Comes with the package; egs/kathleen trains it.
+SHIPPED = Path(__file__).resolve().parents[1] / "voices" / "en_kathleen"
+
 
 def default_voice(expdir: str | os.PathLike) -> Path:
-    """The folder of the voice that was trained last.
-
-    Raises:
-        FileNotFoundError: There is none.
-    """
-    return newest_experiment(expdir, "tts_")
+    """The folder of the voice that was trained last; without one, of the English voice that comes with Silvertalk."""
+    try:
+        return newest_experiment(expdir, "tts_")
+    except FileNotFoundError as error:
+        logging.info("%s; the English voice that comes with Silvertalk speaks", error)
+        return SHIPPED
 
 
 def load_voice(

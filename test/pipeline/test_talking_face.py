@@ -51,7 +51,7 @@ def test_newest_experiment(tmp_path):
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (["say", "--text", "x", "--face", "f", "--out", "o", "--expdir", "nowhere"], "run stage 7"),
+        (["say", "--text", "x", "--face", "f", "--out", "o", "--expdir", "nowhere"], "run stage 10"),
         (["say", "--text", "x", "--face", "f", "--out", "o", "--model", "x"], "'x' is none of wav2lip, makeittalk"),
         (
             ["say", "--text", "x", "--face", "f", "--out", "o", "--model", "makeittalk", "--quality", "fast"],

@@ -20,4 +20,5 @@ exec "${root}/run.sh" \
     --language auto \
     --normalise auto \
     --tts_config "${root}/egs/grid/av1/conf/train_jets_cpu.yaml" \
+    --init_tts "${root}/silvertalk/voices/en_kathleen" \
     "$@"

@@ -11,7 +11,11 @@ exec "${here}/../../../run.sh" \
     --local_data "${here}/local/data.sh" \
     --grammar "${here}/conf/grid.gram" \
     --say_text "place blue in g nine soon" \
+    --token_type phn \
+    --g2p auto \
+    --language en \
     --tts_config "${here}/conf/train_jets_cpu.yaml" \
+    --init_tts "${here}/../../../silvertalk/voices/en_kathleen" \
     --syncnet_config "${here}/conf/train_syncnet_cpu.yaml" \
     --wav2lip_config "${here}/conf/train_wav2lip_cpu.yaml" \
     --portrait_config "${here}/conf/train_makeittalk_MODEL_cpu.yaml" \

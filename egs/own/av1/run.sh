@@ -11,7 +11,11 @@ exec "${root}/run.sh" \
     --corpus own \
     --local_data "${here}/local/data.sh" \
     --say_text "" \
+    --token_type phn \
+    --g2p auto \
+    --normalise auto \
     --tts_config "${root}/egs/grid/av1/conf/train_jets_cpu.yaml" \
+    --init_tts "${root}/silvertalk/voices/en_kathleen" \
     --syncnet_config "${root}/egs/grid/av1/conf/train_syncnet_cpu.yaml" \
     --wav2lip_config "${root}/egs/grid/av1/conf/train_wav2lip_cpu.yaml" \
     --portrait_config "${root}/egs/grid/av1/conf/train_makeittalk_MODEL_cpu.yaml" \
