@@ -13,7 +13,7 @@ from silvertalk.media import probe, read_audio, read_frames
 
 ROOT = Path(__file__).resolve().parents[1]
 WAV2LIP = ROOT / "exp" / "wav2lip_train_wav2lip"
-TTS = ROOT / "exp" / "tts_train_jets_raw_char_none_none"
+TTS = ROOT / "exp" / "tts_train_jets_raw_phn_none_espeak"
 # The folder is named after the voice's checkpoint.
 TRANSLATION = ROOT / "exp" / "makeittalk_translation_train_makeittalk_translation"
 DECODED = next((path.parents[1] for path in WAV2LIP.glob("decode_*/scores/.done")), None)

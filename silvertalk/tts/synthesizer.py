@@ -56,7 +56,7 @@ class Synthesizer:
     """A trained ESPnet voice; a thin layer over ``espnet2.bin.tts_inference.Text2Speech``.
 
     Example:
-        >>> synthesizer = Synthesizer.from_exp("exp/tts_train_jets_raw_char_none_none")
+        >>> synthesizer = Synthesizer.from_exp("exp/tts_train_jets_raw_phn_none_espeak")
         >>> wav, sampling_rate = synthesizer("bin blue at f two now")
         >>> for sentence in synthesizer.stream("One. Two. Three.", SpeakOptions(speed=0.8)):
         ...     play(sentence.pieces)

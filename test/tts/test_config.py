@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from silvertalk.tts import check_train_config, load_train_config, min_num_samples
-from silvertalk.tts.config import check_stats
+from silvertalk.tts.config import check_stats, generator_params
+from silvertalk.tts.default import SHIPPED
 
 ROOT = Path(__file__).resolve().parents[2]
 FULL = [f"conf/train_{model}.yaml" for model in ("jets", "vits", "tacotron2", "fastspeech2")]
@@ -46,6 +47,13 @@ def test_every_yaml_builds(name, sampling_rate, hop_length, build_model):
     generator = model.tts.generator
     assert getattr(generator, "decoder" if "vits" in name else "generator").upsample_factor == hop_length
     assert model.tts.fs == sampling_rate
+
+
+@pytest.mark.parametrize("name", [*ALWAYS, "egs/kathleen/tts1/conf/train_jets.yaml"])
+def test_small_voices_have_the_size_of_the_one_they_start_from(name):
+    shipped = load_train_config(SHIPPED / "config.yaml")
+    params, wanted = (generator_params(config) for config in (load_train_config(ROOT / name), shipped))
+    assert params == {key: wanted[key] for key in params}
 
 
 def test_teacher_and_pupil_have_the_same_steps():
