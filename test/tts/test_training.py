@@ -130,6 +130,7 @@ def test_jets_goes_on_from_its_halves(work, train, tmp_path):
     for part in ("mel", "vocoder"):
         (tmp_path / f"{part}.yaml").write_text(
             "data: {batch_size: 2, num_workers: 0, segment_size: 16}\n"
+            "loss: {adversarial_weight: 1.0}\n"
             "trainer: {max_epoch: 1, num_iters_per_epoch: 2, num_valid_iters: 1}\n"
         )
     # Stage 6 of Tacotron 2 had other --tts_train_args.
@@ -139,6 +140,8 @@ def test_jets_goes_on_from_its_halves(work, train, tmp_path):
     exp_dir = work / "exp/tts_train_jets_raw_char_none_none"
     halves = {part: _states(exp_dir / f"pretrain/{part}/1epoch.pth")["state_dict"] for part in ("mel", "vocoder")}
     init = _states(exp_dir / "init.pth")
+    log = (exp_dir / "pretrain/mel/train.log").read_text()
+    assert all(np.isfinite(float(log.split(f"train/{name}=")[1].split(",")[0])) for name in ("matching", "disc_fake"))
     for name, half, prefix in (
         ("encoder.embed.0.weight", "mel", "jets."),
         ("decoder.after_norm.weight", "mel", "jets."),
