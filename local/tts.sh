@@ -164,6 +164,7 @@ tts_asks_transcripts() { [ "${g2p}" = auto ] && [ "${language}" = auto ]; }
 tts_choose_g2p() {
     [[ ${g2p}${cleaner} != nonenone ]] || return 0
     if tts_asks_transcripts; then
+        has_table text || { g2p=none && return 0; }   # then there is no voice to train
         need "${datadir}/tr_no_dev/text" 1
         language=$("${python}" -m silvertalk.bin.tts_language --text "${datadir}/tr_no_dev/text") \
             || die "name the language of the transcripts: --language ko, en, zh or another"

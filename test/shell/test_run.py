@@ -189,7 +189,7 @@ def test_another_recogniser_scores_again(recipe, tmp_path):
 
 @pytest.mark.recipe  # seconds
 def test_a_corpus_without_transcripts(recipe):
-    result = recipe(TABLES="wav.scp video.scp")
+    result = recipe("--token_type", "phn", "--g2p", "auto", TABLES="wav.scp video.scp")
     assert begun(result) == [1, 2, 3, 4, 9, 10, *PORTRAIT, 15, 15, 16]
     assert "test has no transcripts" in result.stdout
 
