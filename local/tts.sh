@@ -511,10 +511,11 @@ tts_train() {
         --ngpu "${ngpu}" --multiprocessing_distributed true ${tts_train_args}
 }
 
-# tts_weights: the checkpoint of --decode_tag. Voices of ESPnet's zoo have the averaged file without the short name for it.
+# tts_weights: the checkpoint of --decode_tag. Voices of ESPnet's zoo have the averaged file without the short name for
+# it, stored voices have one checkpoint.
 tts_weights() {
     local path
-    for path in "${tts_exp}/${decode_tag}.pth" "${tts_exp}/${decode_tag}"_*best.pth; do
+    for path in "${tts_exp}/${decode_tag}.pth" "${tts_exp}/${decode_tag}"_*best.pth "${tts_exp}/model.safetensors"; do
         [ ! -e "${path}" ] || { echo "${path}"; return 0; }
     done
     die "no ${tts_exp}/${decode_tag}.pth; run stage 7, or choose --decode_tag among:" \
@@ -544,7 +545,8 @@ tts_setting() {
 tts_decode_set() {
     local set=$1 dir=$2 logdir=$2/log n jobs text=${dumpdir}/raw/$1/text vocoder=() embeddings=() conditions=()
     # Another recipe's voice has its own tokens.
-    local units cleaner=${cleaner} g2p=${g2p}
+    local units cleaner=${cleaner} g2p=${g2p} weights=${weights} unpack=()
+    [[ ${weights} != *.safetensors ]] || { weights=${logdir}/model.pth && unpack=(--weights "${weights}"); }
     g2p=$(tts_setting g2p "$(tts_espnet_g2p)")
     units=$(tts_setting token_type "${token_type}")
     cleaner=$(tts_setting cleaner "${cleaner}")
@@ -569,7 +571,7 @@ tts_decode_set() {
         [ "${jobs}" -le "${n}" ] || jobs=${n}
         tts_split "${logdir}/all.keys" "${logdir}/keys" "${jobs}"
         ${train_cmd} "${logdir}/config.log" \
-            "${python}" -m silvertalk.bin.tts_config --exp_dir "${tts_exp}" --out "${logdir}/config.yaml"
+            "${python}" -m silvertalk.bin.tts_config --exp_dir "${tts_exp}" --out "${logdir}/config.yaml" "${unpack[@]}"
         echo "${jobs}" >"${logdir}/jobs.new" && mv "${logdir}/jobs.new" "${logdir}/jobs"
     fi
     jobs=$(<"${logdir}/jobs")

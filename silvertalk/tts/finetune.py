@@ -90,7 +90,7 @@ def take_over(old: dict, new: dict, old_tokens: list[str], new_tokens: list[str]
     if wrong:
         raise ValueError(
             f"{len(wrong)} layers do not fit: {'; '.join(wrong[:5])}{'; ...' if len(wrong) > 5 else ''}: train with the"
-            " config of the old voice, or begin with nothing (--init_tts \"\")"
+            ' config of the old voice, or begin with nothing (--init_tts "")'
         )
     messages += [f"{key} of the old voice is left out" for key in unused if key not in strange]
     messages += _discriminator_message(old, new)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from silvertalk.tts.espnet import build_model
 from silvertalk.tts.experiment import ONLY_TRAINED_WITH, WEIGHTS, find_checkpoint, load_weights, resolve_config
 from silvertalk.tts.frontend import FILE as TEXT_FILE
 from silvertalk.utils import atomic_path, write_text
@@ -51,6 +52,40 @@ def store_voice(exp_dir: str, out: str, checkpoint: str | None = None) -> None:
             _copy(Path(exp_dir) / name, folder)
     size = sum(path.stat().st_size for path in folder.iterdir())
     logging.info("%s: %d numbers, %.1f MB", folder, sum(value.numel() for value in kept.values()), size / 1e6)
+
+
+def unpack_weights(exp_dir: str | os.PathLike, out: str | os.PathLike) -> None:
+    """Write the weights of a stored voice as ESPnet reads them; what only training needs gets start values.
+
+    Args:
+        exp_dir: Folder of the stored voice.
+        out: The .pth to write.
+
+    Raises:
+        ValueError: The weights are another model's.
+    """
+    import torch
+
+    model = build_model(resolve_config(exp_dir))
+    load_stored(model, Path(exp_dir) / WEIGHTS)
+    with atomic_path(out) as temporary:
+        torch.save(model.state_dict(), temporary)
+
+
+def load_stored(model, checkpoint: Path) -> None:
+    """Load weights that ``store_voice`` wrote, which hold no discriminators.
+
+    Args:
+        model: ESPnet's model of the voice.
+        checkpoint: The safetensors.
+
+    Raises:
+        ValueError: They are another model's.
+    """
+    found = model.load_state_dict(load_weights(checkpoint), strict=False)
+    wrong = [*found.unexpected_keys, *(key for key in found.missing_keys if not key.startswith(ONLY_TRAINED_WITH))]
+    if wrong:
+        raise ValueError(f"{checkpoint} does not fit the config.yaml beside it: {wrong[0]} and {len(wrong) - 1} more")
 
 
 def _with_own_statistics(options: dict, folder: Path) -> dict:

@@ -15,12 +15,13 @@ import yaml
 from silvertalk.media.loudness import Leveller
 from silvertalk.tts.captions import TimedSentence, TimedToken
 from silvertalk.tts.espnet import quiet
-from silvertalk.tts.experiment import ONLY_TRAINED_WITH, find_checkpoint, load_weights, resolve_config
+from silvertalk.tts.experiment import find_checkpoint, resolve_config
 from silvertalk.tts.frontend import TextFrontEnd
 from silvertalk.tts.normalise import describe, detect_language
 from silvertalk.tts.options import SpeakOptions
 from silvertalk.tts.sentences import Sentence, split_text
 from silvertalk.tts.speakers import Speakers, load_speakers
+from silvertalk.tts.store import load_stored
 from silvertalk.tts.text import (
     UnknownCharacterError,
     describe_unknown,
@@ -306,17 +307,5 @@ def _load(config: dict, checkpoint: Path, device: str):
         model_file = None if stored else str(checkpoint)
         made = Text2Speech(f"{folder}/config.yaml", model_file, device=device, always_fix_seed=True)
     if stored:
-        _load_stored(made.model, checkpoint)
+        load_stored(made.model, checkpoint)
     return made
-
-
-def _load_stored(model, checkpoint: Path) -> None:
-    """Load weights that ``store_voice`` wrote, which hold no discriminators.
-
-    Raises:
-        ValueError: They are another model's.
-    """
-    found = model.load_state_dict(load_weights(checkpoint), strict=False)
-    wrong = [*found.unexpected_keys, *(key for key in found.missing_keys if not key.startswith(ONLY_TRAINED_WITH))]
-    if wrong:
-        raise ValueError(f"{checkpoint} does not fit the config.yaml beside it: {wrong[0]} and {len(wrong) - 1} more")

@@ -6,9 +6,10 @@ import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
-from silvertalk.tts import Synthesizer
+from silvertalk.tts import Synthesizer, resolve_config
 from silvertalk.tts.default import SHIPPED, load_voice
-from silvertalk.tts.store import store_voice
+from silvertalk.tts.espnet import build_model
+from silvertalk.tts.store import store_voice, unpack_weights
 
 
 def test_stored_voice_says_the_same(tiny_voice, tmp_path):
@@ -27,6 +28,15 @@ def test_weights_of_another_model_are_refused(tiny_voice, tmp_path):
     save_file(weights, tmp_path / "model.safetensors")
     with pytest.raises(ValueError, match="after_norm.bias and 0 more"):
         Synthesizer.from_exp(tmp_path)
+
+
+def test_espnet_reads_what_is_unpacked(tiny_voice, tmp_path):
+    store_voice(str(tiny_voice), str(tmp_path))
+    unpack_weights(tmp_path, tmp_path / "model.pth")
+    unpacked = torch.load(tmp_path / "model.pth", weights_only=True)
+    stored = load_file(tmp_path / "model.safetensors")
+    assert all(torch.equal(unpacked[key], value.to(unpacked[key].dtype)) for key, value in stored.items())
+    build_model(resolve_config(tmp_path)).load_state_dict(unpacked)  # of all layers
 
 
 @pytest.fixture

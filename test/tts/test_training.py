@@ -9,6 +9,8 @@ import pytest
 import soundfile
 import torch
 
+from silvertalk.tts.default import SHIPPED
+
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS = {"tr_no_dev": ["ab a b", "b a ab", "a b ba"], "dev": ["ba ab a"], "eval1": ["b ab a"]}
 SHORT = "--max_epoch 1 --num_iters_per_epoch 2 --batch_size 2 --num_workers 0 --num_att_plot 1 --log_interval 1"
@@ -156,3 +158,11 @@ def test_jets_goes_on_from_its_halves(work, train, tmp_path):
 
 def _states(path: Path) -> dict:
     return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def test_the_voice_of_the_package_speaks_a_test_set(work, train):
+    done = train("jets", "--tts_exp", str(SHIPPED), "--stage", "8")
+    assert done.returncode == 0, done.stdout
+    [sound] = work.glob("exp/en_kathleen/decode_*/eval1/wav/*.wav")
+    wav, rate = soundfile.read(sound)
+    assert rate == 16000 and 0.5 < len(wav) / rate < 4 and np.abs(wav).max() > 0.05
