@@ -61,7 +61,6 @@ tts_check_options() {
 tts_check_pretrain() {
     local part
     [ "${tts_model}" = jets ] || die "--tts_pretrain_config trains the halves of JETS; ${tts_config} is ${tts_model}: leave it out"
-    [ -z "${init_tts}" ] || die "--init_tts and --tts_pretrain_config both give stage 7 its start: take one"
     for part in mel vocoder; do
         [ -f "${tts_pretrain_config//PART/${part}}" ] || die "no ${tts_pretrain_config//PART/${part}}; see --tts_pretrain_config"
     done
@@ -415,18 +414,19 @@ tts_init() {
     sed -n 's/^.*INFO: start: /    /p' "${tts_exp}/log/init.log"
 }
 
-# tts_pretrain OPTION...: the halves of JETS, trained apart and at the same time -> tts_exp/init.pth. Each takes one core.
+# tts_pretrain OPTION...: the halves of JETS, of --init_tts where there is one, trained apart and at the same time
+# -> tts_exp/joined.pth. Each takes one core.
 tts_pretrain() {
-    local part jobs=() job
-    [ ! -f "${tts_exp}/init.pth" ] || return 0
-    tts_dry_run "$@"
+    local part jobs=() job init=()
+    [ ! -f "${tts_exp}/joined.pth" ] || return 0
+    if [ -n "${init_tts}" ]; then init=(--init "${tts_exp}/init.pth"); else tts_dry_run "$@"; fi
     for part in mel vocoder; do
         log "the ${part} half: see ${tts_exp}/pretrain/${part}/train.log"
         OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} OMP_WAIT_POLICY=passive GLIBC_TUNABLES="${tts_malloc}" \
             ${cuda_cmd} --gpu "${ngpu}" "${tts_exp}/log/pretrain_${part}.log" \
             "${python}" -m silvertalk.bin.tts_pretrain --config "${tts_pretrain_config//PART/${part}}" --part "${part}" \
             --voice_config "${tts_exp}/log/init/config.yaml" --exp_dir "${tts_exp}/pretrain/${part}" \
-            --trainer.ngpu "${ngpu}" &
+            --trainer.ngpu "${ngpu}" "${init[@]}" &
         jobs+=("$!")
     done
     for job in "${jobs[@]}"; do
@@ -434,7 +434,7 @@ tts_pretrain() {
     done
     ${train_cmd} "${tts_exp}/log/join.log" \
         "${python}" -m silvertalk.bin.tts_join --voice_config "${tts_exp}/log/init/config.yaml" \
-        --mel_exp "${tts_exp}/pretrain/mel" --vocoder_exp "${tts_exp}/pretrain/vocoder" --out "${tts_exp}/init.pth"
+        --mel_exp "${tts_exp}/pretrain/mel" --vocoder_exp "${tts_exp}/pretrain/vocoder" --out "${tts_exp}/joined.pth"
 }
 
 # Stage 7: -> tts_exp, resumed from its checkpoint.pth when there is one.
@@ -490,7 +490,7 @@ tts_train() {
     fi
     # restart.pth is left by tts_check when checkpoint.pth could not be read: weights to start from instead.
     [ -z "${init_tts}" ] || { tts_init "${options[@]}" && restart=${tts_exp}/init.pth; }
-    [ -z "${tts_pretrain_config}" ] || { tts_pretrain "${options[@]}" && restart=${tts_exp}/init.pth; }
+    [ -z "${tts_pretrain_config}" ] || { tts_pretrain "${options[@]}" && restart=${tts_exp}/joined.pth; }
     [ ! -f "${tts_exp}/restart.pth" ] || restart=${tts_exp}/restart.pth
     [ -z "${restart}" ] || options+=(--init_param "${restart}")
     # A resumed training keeps the log of the earlier one, as ESPnet's launcher does.
@@ -519,7 +519,7 @@ tts_weights() {
         [ ! -e "${path}" ] || { echo "${path}"; return 0; }
     done
     die "no ${tts_exp}/${decode_tag}.pth; run stage 7, or choose --decode_tag among:" \
-        "$(cd "${tts_exp}" && find . -name '*.pth' ! -name checkpoint.pth ! -name init.pth -printf '%f ')"
+        "$(cd "${tts_exp}" && find . -name '*.pth' ! -name checkpoint.pth ! -name init.pth ! -name joined.pth -printf '%f ')"
 }
 
 # Stage 8: speech of the sets -> tts_decode_dir/<set>; under tts_exp unless that is another recipe's.

@@ -62,6 +62,7 @@ def pretrain(
     part: str,
     voice_config: str,
     exp_dir: str,
+    init: str | None = None,
     data: DataOptions = DataOptions(),
     optim: OptimOptions = OptimOptions(lr=1e-3),
     loss: LossOptions = LossOptions(),
@@ -73,6 +74,7 @@ def pretrain(
         part: mel (text to spectrogram) or vocoder (spectrogram to sound).
         voice_config: config.yaml of the voice, as ESPnet writes it with --dry_run true.
         exp_dir: Experiment folder; training resumes if it was interrupted.
+        init: Weights of the whole JETS (--init_tts) to begin with; the spectrogram between its halves begins anew.
         data: How samples are read.
         optim: The optimiser.
         loss: What the text side is judged by.
@@ -85,9 +87,11 @@ def pretrain(
     if config["tts"] != "jets":
         raise ValueError(f"{voice_config}: only JETS can be trained in halves, this is {config['tts']}")
     task, arguments, model = load_task(config), argparse.Namespace(**config), build_model(config)
+    if init is not None:
+        model.load_state_dict(torch.load(init, map_location="cpu", weights_only=True))
     save_config(
         exp_dir,
-        {"task": f"tts_pretrain_{part}", "version": __version__, "voice_config": str(voice_config)}
+        {"task": f"tts_pretrain_{part}", "version": __version__, "voice_config": str(voice_config), "init": init}
         | resolved(data=data, optim=optim, loss=loss, trainer=trainer),
     )
     if part == "mel":

@@ -141,7 +141,7 @@ def test_jets_goes_on_from_its_halves(work, train, tmp_path):
     assert done.returncode == 0, done.stdout
     exp_dir = work / "exp/tts_train_jets_raw_char_none_none"
     halves = {part: _states(exp_dir / f"pretrain/{part}/1epoch.pth")["state_dict"] for part in ("mel", "vocoder")}
-    init = _states(exp_dir / "init.pth")
+    init = _states(exp_dir / "joined.pth")
     log = (exp_dir / "pretrain/mel/train.log").read_text()
     assert all(np.isfinite(float(log.split(f"train/{name}=")[1].split(",")[0])) for name in ("matching", "disc_fake"))
     for name, half, prefix in (
@@ -152,7 +152,7 @@ def test_jets_goes_on_from_its_halves(work, train, tmp_path):
         torch.testing.assert_close(
             init[f"tts.generator.{name}"], halves[half][prefix + name.removeprefix("generator.")]
         )
-    assert "init.pth" in (exp_dir / "train.log").read_text()
+    assert "joined.pth" in (exp_dir / "train.log").read_text()
     assert (exp_dir / "decode_train.total_count.ave/eval1/wav/s1-eval10.wav").is_file()
 
 

@@ -5,8 +5,8 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "${here}/../../.." && pwd)
-# Up to an hour of one person, on a processor: GRID's model for that is of the right size. The language is told by the
-# letters of the transcripts; --language names another.
+# Up to an hour of one person, on a processor: the size of the voice of the package, whose halves learn the new one
+# apart. The language is told by the letters of the transcripts; --language names another.
 exec "${root}/run.sh" \
     --workdir "${here}" \
     --corpus custom \
@@ -19,6 +19,7 @@ exec "${root}/run.sh" \
     --g2p auto \
     --language auto \
     --normalise auto \
-    --tts_config "${root}/egs/grid/av1/conf/train_jets_cpu.yaml" \
+    --tts_config "${root}/egs/kathleen/tts1/conf/train_jets.yaml" \
+    --tts_pretrain_config "${here}/conf/pretrain_jets_PART.yaml" \
     --init_tts "${root}/silvertalk/voices/en_kathleen" \
     "$@"
