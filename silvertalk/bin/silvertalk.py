@@ -229,7 +229,8 @@ def say(
         chosen = CommandOptions(**options)
     else:
         raise ValueError(f"model '{model}' is none of wav2lip, makeittalk")
-    talking_face = TalkingFace(load_voice(chosen.expdir, tts_exp, chosen.device), chosen.renderer())
+    renderer = chosen.renderer()  # the quicker one to miss something
+    talking_face = TalkingFace(load_voice(chosen.expdir, tts_exp, chosen.device), renderer)
     with _target(out, stream) as target:
         _report(talking_face.say(text, face, target, chosen.rendering(), speaking, captions or ()))
 

@@ -399,13 +399,26 @@ def _describe_sync(scores: Scores) -> list[str]:
     """Say what the offsets and the expert tell."""
     values = list(column(scores.lips, "real", "pair_accuracy").values())
     accuracy = float(np.mean(values)) if values else 0.0
-    sentences = _describe_offset(scores.peaks.get("cosine" if accuracy >= GOOD_EXPERT else "lag", {}))
+    sentences = _describe_offset(_believed_peaks(scores.peaks, accuracy))
     if values and accuracy < CHANCE_ACCURACY:
         sentences.append(
             f"The sync expert picks the true sound of real clips in {accuracy:.0%} of the cases (chance is 50%): "
             "its confidence and offset mean nothing yet."
         )
     return sentences
+
+
+def _believed_peaks(peaks: Mapping[str, dict], accuracy: float) -> dict[str, tuple[int, float]]:
+    """For each kind the peak by the expert, or by lip opening and sound level where the expert knows nothing.
+
+    That is everywhere when it is weak, and for a voice that it has never heard: then its best offset fits no better
+    than another clip's sound does.
+    """
+    level, expert = peaks.get("lag", {}), peaks.get("cosine", {})
+    if accuracy < GOOD_EXPERT:
+        return level
+    chance = expert.get("control", (0, 0.0))[1]
+    return {kind: peak if peak[1] > chance else level.get(kind, peak) for kind, peak in expert.items()}
 
 
 def _describe_offset(peaks: dict[str, tuple[int, float]]) -> list[str]:

@@ -128,7 +128,7 @@ class MelGanTraining(ManualSteps, MelTraining):
             values["disc_fake"] = self.discriminator(drawn.detach())[-1].square().mean()
             self._descend(discriminator, values["disc_real"] + values["disc_fake"], index)
             self.untoggle_optimizer(discriminator)
-        self._log("train", values | {"loss": loss}, len(drawn))
+        self._log("train", values | {"loss": loss}, len(batch["text"]))
         return {"loss": loss.detach()}
 
 

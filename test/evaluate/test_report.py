@@ -54,6 +54,18 @@ def test_the_summary_warns():
     assert describe(Scores()).startswith("Nothing could be scored")
 
 
+@pytest.mark.parametrize(("height", "said"), [(0.5, "+0 (generated, synthetic voice)"), (0.6, "-3 (generated, synth")])
+def test_an_expert_is_not_asked_about_a_voice_that_it_never_heard(height, said):
+    """Its best offset is chance when it fits no better than another clip's sound."""
+    rows = lip_rows([0.8, 0.9, 0.85], [0.4, 0.5, 0.5])
+    for row in rows:
+        row["pair_accuracy"] = 0.9
+    expert = {"real": (0, 0.7), "recorded": (0, 0.65), "control": (2, 0.55), "video": (-3, height)}
+    level = dict.fromkeys(expert, (0, 0.6))
+    text = describe(Scores(rows, peaks={"cosine": expert, "lag": level}))
+    assert said in text and ("out of step" in text) == (height > 0.55)
+
+
 def test_voice_no_better_than_another_sentence_is_said():
     rows = [{"utt_id": "u", "kind": "generated", "mcd": 9.0}, {"utt_id": "u", "kind": "control", "mcd": 8.0}]
     assert "no nearer to the recording" in describe(Scores(voice=rows))

@@ -39,7 +39,7 @@ def test_the_sound_is_what_espnet_computes(text2speech, voice, count):
     assert np.array_equal(frames.durations, wanted["duration"]) and len(frames.hidden) == frames.durations.sum()
     given = voice.sound(frames)
     assert given.dtype == np.float32 and given.shape == (len(frames.hidden) * voice.hop_length,)
-    assert given.std() > 1e-4
+    assert given.std() > 1e-5
     assert snr(given, wanted["wav"].numpy()) > 90
     assert (voice.name, voice.sampling_rate, voice.hop_length) == ("torch fp32", 16000, 256)
 
