@@ -111,21 +111,14 @@ class MelGanTraining(ManualSteps, MelTraining):
         loss = values["loss"]
         if counts:
             drawn, recorded = cuts([drawn, given["feats"]], given["feats_lengths"])
-            with torch.no_grad():
-                wanted = self.discriminator(recorded)
-            found = self.discriminator(drawn)
-            values["adversarial"] = (found[-1] - 1).square().mean()
-            values["matching"] = sum(
-                (made - real).abs().mean() for made, real in zip(found[:-1], wanted[:-1], strict=True)
-            )
+            values |= deceiving_losses(self.discriminator, drawn, recorded)
             loss = loss + self.loss.adversarial_weight * values["adversarial"]
             loss = loss + self.loss.matching_weight * values["matching"]
         self._descend(generator, loss, index)
         self.untoggle_optimizer(generator)
         if counts:
             self.toggle_optimizer(discriminator)
-            values["disc_real"] = (self.discriminator(recorded)[-1] - 1).square().mean()
-            values["disc_fake"] = self.discriminator(drawn.detach())[-1].square().mean()
+            values |= judging_losses(self.discriminator, drawn.detach(), recorded)
             self._descend(discriminator, values["disc_real"] + values["disc_fake"], index)
             self.untoggle_optimizer(discriminator)
         self._log("train", values | {"loss": loss}, len(batch["text"]))
@@ -151,6 +144,36 @@ class SpectrogramDiscriminator(torch.nn.Module):
         for layer in self.layers[:-1]:
             seen.append(functional.leaky_relu(layer(seen[-1]), 0.2))
         return [*(found.float() for found in seen[1:]), self.layers[-1](seen[-1]).float()]
+
+
+def deceiving_losses(judge: torch.nn.Module, drawn: torch.Tensor, recorded: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What the text side learns from a discriminator.
+
+    Args:
+        judge: A ``SpectrogramDiscriminator``.
+        drawn: Spectrograms (B, frames, mels).
+        recorded: The same, of recordings.
+
+    Returns:
+        adversarial (least squares; 0 where drawn ones are taken for recorded) and matching (distance of what the layers
+        see).
+    """
+    with torch.no_grad():
+        wanted = judge(recorded)
+    found = judge(drawn)
+    distances = [(made - real).abs().mean() for made, real in zip(found[:-1], wanted[:-1], strict=True)]
+    return {"adversarial": (found[-1] - 1).square().mean(), "matching": torch.stack(distances).sum()}
+
+
+def judging_losses(judge: torch.nn.Module, drawn: torch.Tensor, recorded: torch.Tensor) -> dict[str, torch.Tensor]:
+    """What a discriminator learns from: least squares, 1 for recorded and 0 for drawn (Mao et al., 2017).
+
+    Args:
+        judge: A ``SpectrogramDiscriminator``.
+        drawn: Spectrograms (B, frames, mels).
+        recorded: The same, of recordings.
+    """
+    return {"disc_real": (judge(recorded)[-1] - 1).square().mean(), "disc_fake": judge(drawn)[-1].square().mean()}
 
 
 def cuts(spectrograms: list[torch.Tensor], lengths: torch.Tensor) -> list[torch.Tensor]:

@@ -10,6 +10,8 @@ from silvertalk.tts.modules import (
     _with_inputs,
     align,
     cuts,
+    deceiving_losses,
+    judging_losses,
     spectral_loss,
 )
 from silvertalk.tts.pretrain import _first_layer, _Utterances
@@ -101,6 +103,33 @@ def test_cuts_are_of_the_same_places_inside_each_utterance():
     assert cuts([places[..., None]], torch.tensor([200, 50, 60]))[0].shape == (6, 50, 1)
 
 
+def test_text_side_and_discriminator_want_the_opposite():
+    recorded, drawn = torch.ones(2, 4, 3), torch.zeros(2, 4, 3)
+
+    def judge(spectrogram):  # one that is always right
+        return [2 * spectrogram, spectrogram, spectrogram.mean(-1)]
+
+    assert judging_losses(judge, drawn, recorded) == {"disc_real": 0, "disc_fake": 0}
+    assert judging_losses(judge, recorded, drawn) == {"disc_real": 1, "disc_fake": 1}
+    assert deceiving_losses(judge, drawn, recorded) == {"adversarial": 1, "matching": 3}
+    assert deceiving_losses(judge, recorded, recorded) == {"adversarial": 0, "matching": 0}
+
+
+def test_a_blur_is_sharpened_against_the_discriminator():
+    torch.manual_seed(0)
+    judge, recorded = SpectrogramDiscriminator(), torch.randn(4, 48, 80)
+    drawn = torch.nn.Parameter(torch.nn.functional.avg_pool1d(recorded, 5, 1, 2))
+    adams = [torch.optim.Adam(judge.parameters(), 1e-3), torch.optim.Adam([drawn], 2e-2)]
+    before = drawn.std().item()
+    for _ in range(30):
+        for adam, loss in zip(adams, (judging_losses(judge, drawn.detach(), recorded), None), strict=True):
+            loss = sum((loss or deceiving_losses(judge, drawn, recorded)).values())
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+    assert before < 0.5 and drawn.std() > 1.3 * before
+
+
 def test_discriminator_of_spectrograms_learns_what_a_blur_is():
     torch.manual_seed(0)
     judge = SpectrogramDiscriminator()
@@ -108,9 +137,8 @@ def test_discriminator_of_spectrograms_learns_what_a_blur_is():
     for _ in range(30):
         recorded = torch.randn(4, 48, 80)
         blurred = torch.nn.functional.avg_pool1d(recorded, 5, 1, 2)
-        opinions = [judge(each)[-1] for each in (recorded, blurred)]
-        loss = (opinions[0] - 1).square().mean() + opinions[1].square().mean()
+        loss = sum(judging_losses(judge, blurred, recorded).values())
         adam.zero_grad()
         loss.backward()
         adam.step()
-    assert opinions[0].mean() > 0.6 > 0.4 > opinions[1].mean()
+    assert judge(recorded)[-1].mean() > 0.6 > 0.4 > judge(blurred)[-1].mean()

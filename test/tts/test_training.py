@@ -153,6 +153,17 @@ def test_jets_goes_on_from_its_halves(work, train, tmp_path):
             init[f"tts.generator.{name}"], halves[half][prefix + name.removeprefix("generator.")]
         )
     assert "joined.pth" in (exp_dir / "train.log").read_text()
+
+    # Both halves of another voice go on from those of this one.
+    options = ["--init_tts", str(exp_dir), "--expdir", str(tmp_path / "exp")]
+    done = train("jets", "--tts_pretrain_config", str(tmp_path / "PART.yaml"), *stats, *options)
+    assert done.returncode == 0, done.stdout
+    [second] = (tmp_path / "exp").glob("tts_train_*")
+    first = _states(second / "init.pth")
+    for part, name in (("mel", "jets.decoder.after_norm.weight"), ("vocoder", "output_conv.1.weight_v")):
+        made = _states(second / f"pretrain/{part}/1epoch.pth")["state_dict"][name]
+        key = f"tts.generator.{'' if part == 'mel' else 'generator.'}{name.removeprefix('jets.')}"
+        assert 0 < (made - first[key]).abs().max() < 0.01  # two steps away
     assert (exp_dir / "decode_train.total_count.ave/eval1/wav/s1-eval10.wav").is_file()
 
 
