@@ -17,6 +17,7 @@ CONFIGS = [
     *((name, 22050, 256) for name in FULL),
     *((name.replace("conf/", "conf/mini/"), 16000, 256) for name in FULL),
     ("egs/grid/av1/conf/train_jets_cpu.yaml", 16000, 256),
+    ("egs/kathleen/tts1/conf/train_jets.yaml", 16000, 256),
 ]
 ALWAYS = ("conf/mini/train_jets.yaml", "egs/grid/av1/conf/train_jets_cpu.yaml")
 BUILT = [config if config[0] in ALWAYS else pytest.param(*config, marks=pytest.mark.recipe) for config in CONFIGS]
