@@ -29,7 +29,7 @@ def store_voice(exp_dir: str, out: str, checkpoint: str | None = None) -> None:
         out: Folder to write; it speaks as --exp or --tts_exp, and begins a training as --init_tts.
         checkpoint: Weights; leave out for the averaged ones.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def store_voice(exp_dir: str, out: str, checkpoint: str | None = None) -> None:
         if not key.startswith(ONLY_TRAINED_WITH)
     }
     with atomic_path(folder / WEIGHTS) as temporary:
-        save_file(kept, temporary)
+        Path(temporary).write_bytes(save(kept))  # save_file would let nobody else read it
     config = resolve_config(exp_dir)
     stored = {name: config[name] for name in CONFIG if name in config}
     for name in NORMALISATIONS:

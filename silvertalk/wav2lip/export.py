@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from silvertalk.utils import atomic_path
@@ -63,7 +63,8 @@ def _write_safetensors(network: nn.Module, out: Path) -> None:
     """Write safetensors; what the network is stands in its metadata."""
     state = {key: value.contiguous() for key, value in network.state_dict().items()}
     with atomic_path(out) as temporary:
-        save_file(state, temporary, {"format": "pt", **describe(network)})
+        # save_file would let nobody else read it.
+        Path(temporary).write_bytes(save(state, {"format": "pt", **describe(network)}))
 
 
 def _write_onnx(network: nn.Module, out: Path) -> None:

@@ -72,6 +72,8 @@ def test_only_what_speaks_is_stored(trained, tmp_path):
         "text.yaml",
         "spk2sid",
     }
+    modes = {path.stat().st_mode for path in out.iterdir()}
+    assert len(modes) == 1  # who may read one of them may read all
     weights = load_file(out / "model.safetensors")
     assert list(weights) == ["tts.generator.a"] and weights["tts.generator.a"].dtype == torch.float16
     text = (out / "config.yaml").read_text()
