@@ -135,9 +135,10 @@ absolute_paths workdir datadir dumpdir expdir db_root local_data say_face \
 
 if [ "${corpus}" = mini ]; then
     grammar=${grammar:-${root}/egs/mini/av1/conf/mini.gram}
-    # A voice that can speak already learns its few sentences in no time.
-    [ -n "${option_given[tts_config]:-}${option_given[token_type]:-}${option_given[init_tts]:-}" ] \
-        || { token_type=phn && g2p=auto && language=en && init_tts=${root}/silvertalk/voices/en_kathleen; }
+    # A voice that can speak already learns its few sentences in no time. Who asks for another one gets just that.
+    asked=
+    for name in tts_config init_tts token_type g2p cleaner language; do asked+=${option_given[${name}]:-}; done
+    [ -n "${asked}" ] || { token_type=phn && g2p=auto && language=en && init_tts=${root}/silvertalk/voices/en_kathleen; }
 fi
 
 for name in init_tts init_syncnet init_wav2lip init_autovc init_content init_speaker init_translation; do

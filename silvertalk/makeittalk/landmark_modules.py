@@ -10,10 +10,10 @@ import torch
 from silvertalk.face.lips import lip_opening, pearson
 from silvertalk.makeittalk.animate import EMBEDDING_SCALE
 from silvertalk.makeittalk.checkpoint import save_checkpoint
-from silvertalk.makeittalk.losses import content_loss, least_squares, speaker_losses
+from silvertalk.makeittalk.losses import content_loss, speaker_losses
 from silvertalk.makeittalk.networks import LandmarkDiscriminator, TransformerDiscriminator
 from silvertalk.makeittalk.samples import LandmarkPreview, save_curves
-from silvertalk.utils.learning import ManualSteps, OptimOptions, TrainedModule
+from silvertalk.utils.learning import ManualSteps, OptimOptions, TrainedModule, least_squares
 
 PATIENCE = 4  # epochs before a word is said
 ABOVE_CONTROL = 0.1  # correlation by which the right sound has to be better than another clip's

@@ -102,16 +102,6 @@ def speaker_losses(
     return losses if pose is None else {**losses, "pose": (pose - target_pose).abs().mean()}
 
 
-def least_squares(opinion: torch.Tensor, label: float) -> torch.Tensor:
-    """LSGAN's loss (Mao et al. 2017): mean squared distance of a discriminator's answers from a label.
-
-    Args:
-        opinion: Any shape.
-        label: 1 for real ones, and for made ones that are to be taken for real; 0 for made ones.
-    """
-    return (opinion - label).square().mean()
-
-
 class VGG19Slices(nn.Module):
     """Features of VGG-19 (Simonyan and Zisserman 2014) after the first ReLU of each of its five blocks."""
 

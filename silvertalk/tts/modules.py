@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch.nn import functional
 
-from silvertalk.utils.learning import ManualSteps, OptimOptions, TrainedModule
+from silvertalk.utils.learning import ManualSteps, OptimOptions, TrainedModule, least_squares
 
 WINDOWS = (512, 1024, 2048)  # samples; the longest tells the harmonics of any voice apart
 MARGIN = 4  # frames on each side of a vocoder's segment that only the spectrogram's windows see
@@ -162,18 +162,19 @@ def deceiving_losses(judge: torch.nn.Module, drawn: torch.Tensor, recorded: torc
         wanted = judge(recorded)
     found = judge(drawn)
     distances = [(made - real).abs().mean() for made, real in zip(found[:-1], wanted[:-1], strict=True)]
-    return {"adversarial": (found[-1] - 1).square().mean(), "matching": torch.stack(distances).sum()}
+    return {"adversarial": least_squares(found[-1], 1.0), "matching": torch.stack(distances).sum()}
 
 
 def judging_losses(judge: torch.nn.Module, drawn: torch.Tensor, recorded: torch.Tensor) -> dict[str, torch.Tensor]:
-    """What a discriminator learns from: least squares, 1 for recorded and 0 for drawn (Mao et al., 2017).
+    """What a discriminator learns from: least squares, 1 for recorded and 0 for drawn.
 
     Args:
         judge: A ``SpectrogramDiscriminator``.
         drawn: Spectrograms (B, frames, mels).
         recorded: The same, of recordings.
     """
-    return {"disc_real": (judge(recorded)[-1] - 1).square().mean(), "disc_fake": judge(drawn)[-1].square().mean()}
+    opinions = judge(recorded)[-1], judge(drawn)[-1]
+    return {"disc_real": least_squares(opinions[0], 1.0), "disc_fake": least_squares(opinions[1], 0.0)}
 
 
 def cuts(spectrograms: list[torch.Tensor], lengths: torch.Tensor) -> list[torch.Tensor]:

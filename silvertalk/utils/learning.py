@@ -88,6 +88,16 @@ class ManualSteps:
                 schedule.step()
 
 
+def least_squares(opinion: torch.Tensor, label: float) -> torch.Tensor:
+    """LSGAN's loss (Mao et al. 2017): mean squared distance of a discriminator's answers from a label.
+
+    Args:
+        opinion: Any shape.
+        label: 1 for real ones, and for made ones that are to be taken for real; 0 for made ones.
+    """
+    return (opinion - label).square().mean()
+
+
 class EpochSampler(Sampler):
     """Indices that continue from epoch to epoch instead of starting again.
 

@@ -12,10 +12,10 @@ from silvertalk.makeittalk.losses import (
     content_loss,
     gradient_loss,
     laplacian,
-    least_squares,
     lip_weights,
     speaker_losses,
 )
+from silvertalk.utils.learning import least_squares
 
 
 @pytest.mark.parametrize(

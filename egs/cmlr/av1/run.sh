@@ -13,6 +13,8 @@ exec "${root}/run.sh" \
     --local_data "${here}/local/data.sh" \
     --sync_group spk \
     --say_text "大家好今天天气很好" \
+    --tts_config "${root}/egs/grid/av1/conf/train_jets_cpu.yaml" \
+    --init_tts "${root}/silvertalk/voices/en_kathleen" \
     --syncnet_config "${root}/conf/train_syncnet.yaml" \
     --wav2lip_config "${root}/conf/train_wav2lip.yaml" \
     --portrait_config "${root}/conf/train_makeittalk_MODEL.yaml" \
