@@ -27,6 +27,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from silvertalk.utils.experiment import find_weights
 from silvertalk.utils.files import atomic_path, remove_leftovers
+from silvertalk.utils.processor import has_native_bf16, instruction_set
 
 matplotlib.use("Agg")
 
@@ -38,7 +39,7 @@ class TrainerOptions:
     max_epoch: int = 100  # an epoch is num_iters_per_epoch steps
     num_iters_per_epoch: int = 1000  # optimiser steps, by however many processes
     num_valid_iters: int = 20  # validation batches of each process after each epoch
-    precision: str = "32-true"  # Lightning's names: 32-true, bf16-mixed, 16-mixed
+    precision: str = "32-true"  # Lightning's names, as bf16-mixed; auto: bf16-mixed where it is native, else 32-true
     accum_grad: int = 1  # batches summed before a step
     grad_clip: float = 0.0  # gradient norm limit; 0: none
     ngpu: int = 0  # GPUs per node; 0: CPU
@@ -47,6 +48,16 @@ class TrainerOptions:
     keep_nbest_models: int = 5  # averaged at the end
     patience: int = 0  # stop after so many epochs without a better validation loss; 0: never
     ema: float = 0.0  # decay of the moving average of the weights, which is what is validated and saved; 0: none
+
+
+def choose_precision(options: TrainerOptions) -> str:
+    """Lightning's name of the precision to train in: what was asked for, or what is fast on this processor or GPU."""
+    if options.precision != "auto":
+        return options.precision
+    native = torch.cuda.is_bf16_supported(including_emulation=False) if options.ngpu else has_native_bf16()
+    chosen = "bf16-mixed" if native else "32-true"
+    logging.info("precision auto: %s (%s)", chosen, "GPU" if options.ngpu else instruction_set())
+    return chosen
 
 
 def fit(
@@ -87,7 +98,7 @@ def fit(
         num_nodes=options.num_nodes,
         # Of several optimisers' networks each step uses a part.
         strategy="ddp_find_unused_parameters_true" if steps_itself and parallel else "auto",
-        precision=options.precision,
+        precision=choose_precision(options),
         max_epochs=options.max_epoch,
         limit_train_batches=options.num_iters_per_epoch * options.accum_grad,
         limit_val_batches=options.num_valid_iters,

@@ -1,7 +1,7 @@
 """Training of the sync expert and of the generator."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lightning
@@ -12,7 +12,7 @@ from silvertalk import __version__
 from silvertalk.data.face_clips import load_face_clips
 from silvertalk.utils.experiment import resolved, save_config
 from silvertalk.utils.learning import OptimOptions, make_loaders
-from silvertalk.utils.training import TrainerOptions, fit
+from silvertalk.utils.training import TrainerOptions, choose_precision, fit
 from silvertalk.wav2lip import networks
 from silvertalk.wav2lip.checkpoint import load_checkpoint
 from silvertalk.wav2lip.dataset import MIN_CLIP_FRAMES, SyncNetDataset, Wav2LipDataset
@@ -119,6 +119,7 @@ def train_syncnet(
     datasets = _datasets(SyncNetDataset, train_dir, valid_dir, network.img_size, data, trainer.seed)
     module = SyncNetTraining(network, optim)
     if not (Path(exp_dir) / "checkpoint.pth").is_file():
+        trainer = replace(trainer, precision=choose_precision(trainer))
         device, bf16 = "cuda" if trainer.ngpu else "cpu", trainer.precision.startswith("bf16")
         rank_zero_only(check_expert)(network, datasets[0], train_dir, exp_dir, guard, device, bf16)
     loaders = make_loaders(*datasets, data.batch_size, data.num_workers, trainer)

@@ -56,8 +56,9 @@ def test_level_is_exact(features, pcm):
 
 def test_filter(features, filtered):
     assert len(filtered) == 64001  # 64000 are a whole number of hops
-    np.testing.assert_allclose(filtered[:4000], features["wav_filtered_head"], atol=1e-7)
-    np.testing.assert_allclose(filtered[-600:], features["wav_filtered_tail"], atol=1e-7)
+    # Another processor's arithmetic differs by more than 1e-7.
+    np.testing.assert_allclose(filtered[:4000], features["wav_filtered_head"], atol=1e-6)
+    np.testing.assert_allclose(filtered[-600:], features["wav_filtered_tail"], atol=1e-6)
 
 
 def test_mel(features, pcm, filtered):
