@@ -14,6 +14,7 @@ from av.video.reformatter import Interpolation
 LUMA_WEIGHTS = {1: (0.2126, 0.0722), 4: (0.30, 0.11), 7: (0.212, 0.087), 9: (0.2627, 0.0593), 10: (0.2627, 0.0593)}
 BT601 = (0.299, 0.114)  # also what FFmpeg assumes where a file does not say
 ROUNDED = Interpolation.BILINEAR | Interpolation.ACCURATE_RND  # by itself FFmpeg rounds some formats down
+THREADS = 1  # of a conversion: starting more takes longer than they save
 BT709_SPACE, MPEG_RANGE, FULL_RANGE = 1, 1, 2
 
 
@@ -65,7 +66,7 @@ class Picture:
 
     def rgb(self) -> np.ndarray:
         """Convert the whole frame: uint8 (H, W, 3)."""
-        return self.frame.to_ndarray(format="rgb24")
+        return self.frame.to_ndarray(format="rgb24", threads=THREADS)
 
     def copy(self) -> "Picture":
         """Copy the pixels, so that they may be written."""
@@ -112,12 +113,13 @@ def _to_yuv420p(frame: av.VideoFrame) -> av.VideoFrame:
             dst_colorspace="ITU709",
             dst_color_range="JPEG" if as_is else "MPEG",
             interpolation=ROUNDED,
+            threads=THREADS,
         )
         result.colorspace, result.color_range = BT709_SPACE, MPEG_RANGE
         return result
     # yuvj* is FFmpeg's older way to say full range.
     full = frame.format.name.startswith("yuvj") or frame.color_range == FULL_RANGE
-    result = frame.reformat(format="yuvj420p" if full else "yuv420p")
+    result = frame.reformat(format="yuvj420p" if full else "yuv420p", threads=THREADS)
     for tag in ("colorspace", "color_primaries", "color_trc"):
         setattr(result, tag, getattr(frame, tag))
     result.color_range = FULL_RANGE if full else frame.color_range

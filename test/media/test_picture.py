@@ -62,7 +62,8 @@ def yuv_frame(name, space, span):
     source = av.VideoFrame(99, 65, "yuv444p" if bits == 8 else f"yuv444p{bits}le")
     dtype = np.uint8 if bits == 8 else np.uint16
     for plane, values in zip(source.planes, encoded(patches(COLOURS), space, full, bits), strict=True):
-        np.frombuffer(plane, dtype).reshape(65, -1)[:, :99] = values
+        row = np.frombuffer(plane, dtype).reshape(65, -1)
+        row[:] = np.pad(values, ((0, 0), (0, row.shape[1] - 99)), mode="edge")  # FFmpeg may read behind the end
     same = 2 if full else 1
     frame = source.reformat(format=name, src_color_range=same, dst_color_range=same)
     frame.colorspace, frame.color_range = space, span
