@@ -14,7 +14,7 @@ setup(
     description="From text to a talking face: Kaldi-style recipes for JETS and Wav2Lip",
     license="Apache-2.0",
     packages=find_packages(include=["silvertalk", "silvertalk.*"]),
-    package_data={"silvertalk": ["voices/*/*"], "silvertalk.makeittalk": ["puppet_page/*"]},
+    package_data={"silvertalk": ["voices/*/*"], "silvertalk.makeittalk.cartoon": ["puppet_page/*"]},
     python_requires=">=3.11,<3.12",
     # What the code imports. tools/requirements.lock has the versions that were tested together.
     install_requires=[

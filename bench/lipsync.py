@@ -23,7 +23,7 @@ import numpy as np
 import soxr
 
 from silvertalk.media import Picture, VideoWriter, probe, read_audio, read_pictures, write_audio
-from silvertalk.wav2lip.playback import playing_order
+from silvertalk.talker.playback import playing_order
 
 FPS = 25
 RATE = 16000

@@ -44,7 +44,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from silvertalk.data import read_scp
 from silvertalk.data.face_clips import FaceClip, load_face_clips
-from silvertalk.face.preprocessed import export_preprocessed
+from silvertalk.face.prepare.preprocessed import export_preprocessed
 from silvertalk.media import read_frames, wav2lip_mel
 from silvertalk.wav2lip.dataset import MIN_CLIP_FRAMES, SyncNetDataset, Wav2LipDataset, to_float
 

@@ -55,11 +55,11 @@ PARTS = """
 import json, statistics, sys, time
 import numpy as np
 from silvertalk.face import make_backend
-from silvertalk.makeittalk import motion, translate
-from silvertalk.makeittalk.motion import at_rate
+from silvertalk.makeittalk.portrait import motion, translate
+from silvertalk.makeittalk.portrait.motion import at_rate
 from silvertalk.makeittalk.options import PortraitOptions
-from silvertalk.makeittalk.photo import make_head, read_photo
-from silvertalk.makeittalk.portrait import Portrait
+from silvertalk.makeittalk.portrait.photo import make_head, read_photo
+from silvertalk.makeittalk.portrait.portrait import Portrait
 from silvertalk.media import read_audio
 folder, image, audio, repeats = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 wav, _ = read_audio(audio, 16000)

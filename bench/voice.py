@@ -59,8 +59,8 @@ def make_voice(exp_dir: Path) -> None:
 
 def measure_speed(exp_dir: Path, rounds: int, engines: list[str]) -> dict:
     """Let all engines speak the sentences in turns."""
+    from silvertalk.engine.model import snr
     from silvertalk.tts import Synthesizer
-    from silvertalk.utils.convert import snr
 
     text2speech = Synthesizer.from_exp(exp_dir).text2speech
     speakers = {name: speaker for name in engines if (speaker := possible(text2speech, name))}

@@ -21,10 +21,24 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = (3, 11)
 # Shown in the table, of the many in the lock.
-MAIN_PACKAGES = (
-    "torch torchaudio torchvision lightning espnet numpy librosa kaldiio av opencv-python-headless "
-    "face-alignment dlib-bin espeakng-loader pocketsphinx tensorboard pytest"
-).split()
+MAIN_PACKAGES = [
+    "torch",
+    "torchaudio",
+    "torchvision",
+    "lightning",
+    "espnet",
+    "numpy",
+    "librosa",
+    "kaldiio",
+    "av",
+    "opencv-python-headless",
+    "face-alignment",
+    "dlib-bin",
+    "espeakng-loader",
+    "pocketsphinx",
+    "tensorboard",
+    "pytest",
+]
 MIN_FREE_GB = 5.0
 MAX_LISTED = 12  # packages in an error message
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from silvertalk.makeittalk.puppet import make_puppet, mean_depth
+from silvertalk.makeittalk.cartoon.puppet import make_puppet, mean_depth
 
 SIZE, FINE = 512, 4  # pixels; drawn so many times larger, for smooth edges
 # Colours, BGR.

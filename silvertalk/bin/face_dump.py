@@ -1,7 +1,7 @@
 """Stage 3: video -> 25 fps face track, landmarks, 16 kHz sound and mel."""
 
 from silvertalk.data import read_data_dir
-from silvertalk.face.dump import dump_faces
+from silvertalk.face.prepare.dump import dump_faces
 from silvertalk.utils.cli import make_parser, run
 
 

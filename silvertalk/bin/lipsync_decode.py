@@ -1,6 +1,6 @@
 """Stage 15: talking-face videos of a set."""
 
-from silvertalk.face.dump import FPS
+from silvertalk.face.prepare.dump import FPS
 from silvertalk.pipeline.decode import decode_set
 from silvertalk.utils.cli import make_parser, run
 from silvertalk.wav2lip.lipsync import LipSync

@@ -1,6 +1,6 @@
 """Train the first model of stage 11: AutoVC, which takes the speaker out of the sound."""
 
-from silvertalk.makeittalk.autovc_train import train_autovc
+from silvertalk.makeittalk.training.autovc_train import train_autovc
 from silvertalk.utils.cli import make_parser, run
 
 

@@ -1,6 +1,6 @@
 """Train the model of stage 12: the content branch of MakeItTalk."""
 
-from silvertalk.makeittalk.train import train_content
+from silvertalk.makeittalk.training.train import train_content
 from silvertalk.utils.cli import make_parser, run
 
 

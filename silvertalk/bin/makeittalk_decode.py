@@ -1,6 +1,6 @@
 """Stage 15: talking portraits of a set."""
 
-from silvertalk.face.dump import FPS
+from silvertalk.face.prepare.dump import FPS
 from silvertalk.makeittalk.options import PortraitOptions
 from silvertalk.pipeline.decode import decode_set
 from silvertalk.pipeline.refine import load_portrait

@@ -1,6 +1,6 @@
 """Stage 11: face dump -> content, 3D landmarks, head poses and portraits."""
 
-from silvertalk.makeittalk.features import dump_portraits
+from silvertalk.makeittalk.training.features import dump_portraits
 from silvertalk.utils.cli import make_parser, run
 
 

@@ -2,7 +2,7 @@
 
 import logging
 
-from silvertalk.makeittalk.pickles import import_pickles
+from silvertalk.makeittalk.published.pickles import import_pickles
 from silvertalk.utils.cli import make_parser, run
 
 

@@ -1,6 +1,6 @@
 """Train the model of stage 13: the speaker-aware branch of MakeItTalk."""
 
-from silvertalk.makeittalk.train import train_speaker
+from silvertalk.makeittalk.training.train import train_speaker
 from silvertalk.utils.cli import make_parser, run
 
 

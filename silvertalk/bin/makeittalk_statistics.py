@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from silvertalk.makeittalk.features import TARGET, shared_speakers
 from silvertalk.makeittalk.statistics import NAME, Statistics, compute_statistics
+from silvertalk.makeittalk.training.features import TARGET, shared_speakers
 from silvertalk.utils.cli import make_parser, run
 
 

@@ -1,6 +1,6 @@
 """Train the model of stage 14: the image translation of MakeItTalk."""
 
-from silvertalk.makeittalk.train import train_translation
+from silvertalk.makeittalk.training.train import train_translation
 from silvertalk.utils.cli import make_parser, run
 
 

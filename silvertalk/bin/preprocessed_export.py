@@ -2,7 +2,7 @@
 
 import logging
 
-from silvertalk.face.preprocessed import export_preprocessed
+from silvertalk.face.prepare.preprocessed import export_preprocessed
 from silvertalk.utils.cli import make_parser, run
 
 

@@ -45,7 +45,7 @@ class CommandOptions(RenderOptions):
 
     def generator(self):
         """Where the generator is."""
-        from silvertalk.utils.experiment import newest_experiment
+        from silvertalk.training.experiment import newest_experiment
 
         return self.wav2lip_exp or newest_experiment(self.expdir, "wav2lip_")
 
@@ -291,8 +291,8 @@ class CartoonCommandOptions(CartoonOptions):
 
     def renderer(self):
         """Load the networks."""
-        from silvertalk.makeittalk.cartoon import Cartoon
-        from silvertalk.makeittalk.motion import Motion
+        from silvertalk.makeittalk.cartoon.cartoon import Cartoon
+        from silvertalk.makeittalk.portrait.motion import Motion
 
         networks = {name: getattr(self, f"{name}_exp") for name in ("autovc", "content", "speaker")}
         return Cartoon(Motion.from_exp(self.expdir, **networks, statistics=self.statistics, device=self.device))
@@ -342,7 +342,7 @@ def puppet_make(
         face_backend: auto, dlib, face_alignment or s3fd.
         port: Of the page, on this machine only; 0 for any that is free.
     """
-    from silvertalk.makeittalk.puppet_editor import make_puppet_folder
+    from silvertalk.makeittalk.cartoon.puppet_editor import make_puppet_folder
 
     make_puppet_folder(image, out, landmarks, serve, inner_lip, face_backend, port)
     logging.info("%s: ready for silvertalk cartoon --puppet", out)

@@ -2,7 +2,7 @@
 
 import logging
 
-from silvertalk.face.sync import SyncLimits, sync_filter
+from silvertalk.face.prepare.sync import SyncLimits, sync_filter
 from silvertalk.utils.cli import make_parser, run
 
 

@@ -2,7 +2,7 @@
 
 import logging
 
-from silvertalk.face.offset import measure_offsets
+from silvertalk.face.prepare.offset import measure_offsets
 from silvertalk.utils.cli import make_parser, run
 
 
@@ -28,7 +28,7 @@ def measure_sync(
     """
     scorer = None
     if sync_expert or syncnet_v2:
-        from silvertalk.evaluate.offsets import make_scorer  # torch, which takes seconds and is not needed otherwise
+        from silvertalk.syncnet.offsets import make_scorer  # torch, which takes seconds and is not needed otherwise
 
         scorer = make_scorer(sync_expert, syncnet_v2, device)
     logging.info("offsets by mouth opening and sound energy%s", f" and {scorer.name}" if scorer else "")

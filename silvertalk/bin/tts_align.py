@@ -1,6 +1,6 @@
 """In stage 6 of FastSpeech 2: durations of the tokens, from a trained voice."""
 
-from silvertalk.tts.align import align
+from silvertalk.tts.training.align import align
 from silvertalk.utils.cli import make_parser, run
 
 

@@ -1,7 +1,7 @@
 """Before stage 7: does the training YAML fit the features and the statistics, and can the experiment be resumed?"""
 
-from silvertalk.tts.config import check_stats, check_train_config, load_train_config
 from silvertalk.tts.experiment import repair_experiment
+from silvertalk.tts.training.config import check_stats, check_train_config, load_train_config
 from silvertalk.utils.cli import make_parser, run
 
 

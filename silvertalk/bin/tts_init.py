@@ -1,6 +1,6 @@
 """In stage 7 with --init_tts: a trained voice as the start of a new one."""
 
-from silvertalk.tts.finetune import init_weights
+from silvertalk.tts.training.finetune import init_weights
 from silvertalk.utils.cli import make_parser, run
 
 

@@ -1,6 +1,6 @@
 """Before stage 7: the halves of JETS that were trained apart, as one."""
 
-from silvertalk.tts.pretrain import join
+from silvertalk.tts.training.pretrain import join
 from silvertalk.utils.cli import make_parser, run
 
 

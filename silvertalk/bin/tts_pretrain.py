@@ -1,6 +1,6 @@
 """Before stage 7, where it is asked for: the halves of JETS, trained apart."""
 
-from silvertalk.tts.pretrain import pretrain
+from silvertalk.tts.training.pretrain import pretrain
 from silvertalk.utils.cli import make_parser, run
 
 

@@ -19,7 +19,7 @@ from silvertalk.media import read_window
 
 STARTS_KEPT = 20000  # in every loader process: some 2 kB for a clip of 8 s
 MASKS = ("face_state.scp", "speech.scp")
-USABLE = 0  # in the archive face_state: the face is seen, and from the front; see silvertalk.face.dump
+USABLE = 0  # in the archive face_state: the face is seen, and from the front; see silvertalk.face.prepare.dump
 
 
 @functools.lru_cache(STARTS_KEPT)

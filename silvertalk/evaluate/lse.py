@@ -13,7 +13,7 @@ from scipy.signal import medfilt
 
 from silvertalk.evaluate.lips import window_spread
 from silvertalk.evaluate.tables import Row
-from silvertalk.wav2lip.syncnet_v2 import IMG_SIZE, SyncNetV2, lip_sync_error
+from silvertalk.syncnet.syncnet_v2 import IMG_SIZE, SyncNetV2, lip_sync_error
 
 CROPS = ("face", "frame")
 # Constants of syncnet_python.

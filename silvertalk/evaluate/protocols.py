@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from silvertalk.data import PartWriter, shard
-from silvertalk.evaluate import lse, sync
+from silvertalk.evaluate import lse
 from silvertalk.evaluate.score_folders import (
     SOUND_SUFFIXES,
     VIDEO_SUFFIXES,
@@ -28,11 +28,12 @@ from silvertalk.evaluate.score_folders import (
 from silvertalk.evaluate.score_lips import FACE_ERRORS, FPS, REAL, Judges
 from silvertalk.evaluate.tables import Row
 from silvertalk.face import Track, crop_face
-from silvertalk.face.dump import SAMPLES_PER_FRAME
-from silvertalk.face.speaker import follow_faces
+from silvertalk.face.prepare.dump import SAMPLES_PER_FRAME
+from silvertalk.face.prepare.speaker import follow_faces
 from silvertalk.face.track import make_track
 from silvertalk.media import read_audio, read_frames, read_pictures, wav2lip_mel
 from silvertalk.media.mel import SAMPLING_RATE
+from silvertalk.syncnet import judge as sync
 from silvertalk.utils import progress, write_text
 
 GENERATED = "generated"

@@ -22,13 +22,14 @@ import kaldiio
 import numpy as np
 
 from silvertalk.data import PartWriter, combine_parts, read_scp, shard
-from silvertalk.evaluate import features, lips, lse, sync
+from silvertalk.evaluate import features, lips, lse
 from silvertalk.evaluate.tables import TEXT_COLUMNS, Row, write_tsv
 from silvertalk.face import NoFaceError, Track, crop_face, make_backend, track_video
-from silvertalk.face.dump import fit_length
 from silvertalk.face.lips import lip_opening
+from silvertalk.face.prepare.dump import fit_length
 from silvertalk.media import read_audio, read_frames, wav2lip_mel
 from silvertalk.media.mel import SAMPLING_RATE
+from silvertalk.syncnet import judge as sync
 from silvertalk.utils import progress, write_text
 
 FPS = 25
@@ -107,8 +108,8 @@ class Judges:
             FileNotFoundError: A file that was named is not there.
             ValueError: Weights of another network, or an unknown crop.
         """
+        from silvertalk.syncnet.syncnet_v2 import find_syncnet_v2, load_syncnet_v2
         from silvertalk.wav2lip.checkpoint import load_network
-        from silvertalk.wav2lip.syncnet_v2 import find_syncnet_v2, load_syncnet_v2
 
         if lse_crop not in lse.CROPS:
             raise ValueError(f"lse_crop '{lse_crop}' is none of {', '.join(lse.CROPS)}")

@@ -85,7 +85,7 @@ class SamePerson:
     def __init__(self, photo: str):
         import dlib
 
-        from silvertalk.face.landmarks import DlibBackend
+        from silvertalk.face.detect.landmarks import DlibBackend
 
         self._dlib, self._detector = dlib, DlibBackend()
         folder = Path(importlib.util.find_spec("face_recognition_models").origin).parent / "models"

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from silvertalk import __version__
-from silvertalk.face.landmarks import make_backend
+from silvertalk.face.detect.landmarks import make_backend
 from silvertalk.face.select import make_selector
 from silvertalk.face.track import MOUTH_PATCH, NoFaceError, Seen, Track, follow_face, make_track
 from silvertalk.media import MediaInfo, Picture, VideoWriter, probe, read_pictures

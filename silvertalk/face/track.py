@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter1d, median_filter
 
-from silvertalk.face.landmarks import make_backend
+from silvertalk.face.detect.landmarks import make_backend
 from silvertalk.face.select import Selector, largest
 from silvertalk.media import Picture, read_pictures
 from silvertalk.media.picture import cut, resize

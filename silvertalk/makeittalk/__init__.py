@@ -17,17 +17,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AnimationOptions": "options",
-    "AudioToLandmarks": "animate",
-    "AutoVC": "networks",
-    "ContentBranch": "networks",
-    "ImageTranslation": "networks",
-    "Portrait": "portrait",
-    "SpeakerBranch": "networks",
-    "draw_landmarks": "drawing",
-    "export_official": "checkpoint",
-    "load_checkpoint": "checkpoint",
-    "save_checkpoint": "checkpoint",
+    "AnimationOptions": "silvertalk.makeittalk.options",
+    "AudioToLandmarks": "silvertalk.makeittalk.portrait.animate",
+    "AutoVC": "silvertalk.makeittalk.networks",
+    "ContentBranch": "silvertalk.makeittalk.networks",
+    "ImageTranslation": "silvertalk.makeittalk.networks",
+    "Portrait": "silvertalk.makeittalk.portrait.portrait",
+    "SpeakerBranch": "silvertalk.makeittalk.networks",
+    "draw_landmarks": "silvertalk.makeittalk.drawing",
+    "export_official": "silvertalk.makeittalk.checkpoint",
+    "load_checkpoint": "silvertalk.makeittalk.checkpoint",
+    "save_checkpoint": "silvertalk.makeittalk.checkpoint",
 }
 
 
@@ -35,7 +35,7 @@ def __getattr__(name: str):
     """Import an exported name when it is first used: reading a dump or a puppet needs no torch."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

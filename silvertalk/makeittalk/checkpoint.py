@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from silvertalk import __version__
+from silvertalk.training.experiment import find_weights, load_config
+from silvertalk.training.weights import load_state, read_weights, unwrap
 from silvertalk.utils import atomic_path
-from silvertalk.utils.experiment import find_weights, load_config
-from silvertalk.utils.weights import load_state, read_weights, unwrap
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from silvertalk.data import iter_scp, read_rows
-from silvertalk.face.depth import mean_face
+from silvertalk.face.detect.depth import mean_face
 from silvertalk.makeittalk.geometry import ANCHORS
 from silvertalk.utils import atomic_path
 
@@ -130,7 +130,7 @@ def _read_text(folder: str | os.PathLike, name: str, shape: tuple[int, ...]) -> 
 
 
 def mean_face_statistics(target_embedding: np.ndarray) -> Statistics:
-    """What stage 11 works with before the training set is known: the face of ``silvertalk.face.depth``."""
+    """What stage 11 works with before the training set is known: the face of ``silvertalk.face.detect.depth``."""
     face = normalise_clip(mean_face()[None])[0]
     return Statistics(np.zeros(80), np.ones(80), face, face[ANCHORS], target_embedding)
 

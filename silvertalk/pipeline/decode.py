@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from silvertalk.data import PartWriter, read_scp, shard
-from silvertalk.face.dump import fit_length
+from silvertalk.face.prepare.dump import fit_length
 from silvertalk.media import read_audio
 from silvertalk.utils import progress
 

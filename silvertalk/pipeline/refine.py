@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from silvertalk.makeittalk.options import PortraitOptions
-from silvertalk.makeittalk.portrait import Portrait, PortraitResult
-from silvertalk.utils.experiment import newest_experiment
+from silvertalk.makeittalk.portrait.portrait import Portrait, PortraitResult
+from silvertalk.training.experiment import newest_experiment
 from silvertalk.wav2lip.lipsync import LipSync
 from silvertalk.wav2lip.options import RenderOptions
 

@@ -3,10 +3,10 @@
 import os
 from collections.abc import Sequence
 
+from silvertalk.training.experiment import newest_experiment
 from silvertalk.tts import SpeakOptions, Synthesizer
 from silvertalk.tts.default import load_voice
 from silvertalk.tts.speech_file import write_texts
-from silvertalk.utils.experiment import newest_experiment
 from silvertalk.wav2lip.lipsync import LipSync
 
 MODELS = ("wav2lip", "makeittalk")
@@ -50,7 +50,7 @@ class TalkingFace:
         if model not in MODELS:
             raise ValueError(f"model '{model}' is none of {', '.join(MODELS)}")
         if model == "makeittalk":
-            from silvertalk.makeittalk.portrait import Portrait
+            from silvertalk.makeittalk.portrait.portrait import Portrait
 
             renderer = Portrait.from_exp(expdir, **options)
         else:

@@ -4,8 +4,8 @@ import logging
 import os
 from pathlib import Path
 
+from silvertalk.training.experiment import newest_experiment
 from silvertalk.tts.synthesizer import Synthesizer
-from silvertalk.utils.experiment import newest_experiment
 
 # Comes with the package; egs/kathleen trains it.
 SHIPPED = Path(__file__).resolve().parents[1] / "voices" / "en_kathleen"

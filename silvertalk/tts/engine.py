@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from silvertalk.utils.convert import Model
-from silvertalk.utils.engine import make_engine, save_network
+from silvertalk.engine.model import Model
+from silvertalk.engine.select import make_engine, save_network
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +48,7 @@ class JetsVoice:
     Args:
         text2speech: A loaded ``espnet2.bin.tts_inference.Text2Speech`` for which ``is_jets`` holds. Sound is
             computed on its device.
-        engine: auto, torch, openvino or onnxruntime; see ``silvertalk.utils.engine.make_engine``.
+        engine: auto, torch, openvino or onnxruntime; see ``silvertalk.engine.select.make_engine``.
         precision: auto, fp32, bf16, or on a GPU fp16; of the vocoder, durations are always predicted in fp32.
         num_threads: Threads on the processor; 0: OMP_NUM_THREADS, else one per core.
 
@@ -213,7 +213,7 @@ def vocoder_model(vocoder: HiFiGANGenerator, generator_params: Mapping) -> Model
         shapes={"hidden": (adim, None)},
         options=options | {"in_channels": adim},
         network=vocoder,
-        closeness="silvertalk.utils.convert:snr",
+        closeness="silvertalk.engine.model:snr",
         min_closeness=MIN_SNR,
     )
 

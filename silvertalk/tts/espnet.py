@@ -6,7 +6,7 @@ import io
 import logging
 from collections.abc import Iterator
 
-from silvertalk.tts.config import UPSAMPLING
+from silvertalk.tts.training.config import UPSAMPLING
 
 
 @contextlib.contextmanager

@@ -15,15 +15,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "PatchDiscriminator": "networks",
-    "QualityDiscriminator": "networks",
-    "SyncNet": "networks",
-    "Wav2Lip": "networks",
-    "describe": "checkpoint",
-    "export_network": "export",
-    "load_checkpoint": "checkpoint",
-    "mel_chunk_starts": "windows",
-    "save_checkpoint": "checkpoint",
+    "PatchDiscriminator": "silvertalk.wav2lip.networks",
+    "QualityDiscriminator": "silvertalk.wav2lip.networks",
+    "SyncNet": "silvertalk.wav2lip.networks",
+    "Wav2Lip": "silvertalk.wav2lip.networks",
+    "describe": "silvertalk.wav2lip.checkpoint",
+    "export_network": "silvertalk.wav2lip.export",
+    "load_checkpoint": "silvertalk.wav2lip.checkpoint",
+    "mel_chunk_starts": "silvertalk.syncnet.windows",
+    "save_checkpoint": "silvertalk.wav2lip.checkpoint",
 }
 
 
@@ -35,7 +35,7 @@ def __getattr__(name: str):
     """
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from silvertalk import __version__
+from silvertalk.training.experiment import find_weights, load_config
+from silvertalk.training.weights import first_difference, load_state, read_weights, unwrap
 from silvertalk.utils import atomic_path, write_text
 from silvertalk.utils.cache import cache_folder, content_key
-from silvertalk.utils.experiment import find_weights, load_config
-from silvertalk.utils.weights import first_difference, load_state, read_weights, unwrap
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from silvertalk.wav2lip.windows import MEL_STEP_SIZE, SYNCNET_T, mask_lower_half
+from silvertalk.syncnet.windows import MEL_STEP_SIZE, SYNCNET_T, mask_lower_half
 
 CHECK_FRAMES = 4
 

@@ -14,7 +14,7 @@ import torch
 from torch.utils.data import Dataset
 
 from silvertalk.data.face_clips import FaceClip
-from silvertalk.wav2lip.windows import MEL_STEP_SIZE, SYNCNET_T, mel_start
+from silvertalk.syncnet.windows import MEL_STEP_SIZE, SYNCNET_T, mel_start
 
 # Two windows of one clip (the right and a wrong one) that do not overlap.
 MIN_CLIP_FRAMES = 2 * SYNCNET_T

@@ -1,13 +1,13 @@
-"""The engine that runs the generator; see ``silvertalk.utils.engine``."""
+"""The engine that runs the generator; see ``silvertalk.engine.select``."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
-from silvertalk.utils import engine
-from silvertalk.utils.convert import Model
-from silvertalk.utils.engine import Engine
+from silvertalk.engine import select
+from silvertalk.engine.model import Model
+from silvertalk.engine.runtimes import Engine
 from silvertalk.wav2lip.checkpoint import find_generator, load_generator
 from silvertalk.wav2lip.convert import generator_shapes
 
@@ -28,7 +28,7 @@ def make_engine(source: str | os.PathLike | Wav2Lip, *options, **named) -> Engin
 
     Args:
         source: Experiment folder, checkpoint file of a Wav2Lip, or a Wav2Lip.
-        *options: See ``silvertalk.utils.engine.make_engine``.
+        *options: See ``silvertalk.engine.select.make_engine``.
         **named: Likewise.
 
     Raises:
@@ -36,7 +36,7 @@ def make_engine(source: str | os.PathLike | Wav2Lip, *options, **named) -> Engin
         ValueError: Another network, or something that cannot be asked of this backend or machine.
         RuntimeError: A backend or device that is missing, a failed conversion, or one not close to torch fp32.
     """
-    return engine.make_engine(generator_model(source), *options, **named)
+    return select.make_engine(generator_model(source), *options, **named)
 
 
 def generator_model(source: str | os.PathLike | Wav2Lip) -> Model:

@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
+from silvertalk.engine.convert import write_onnx, write_openvino
+from silvertalk.engine.runtimes import import_openvino
 from silvertalk.utils import atomic_path
-from silvertalk.utils.convert import write_onnx, write_openvino
-from silvertalk.utils.engine import import_openvino
 from silvertalk.wav2lip.checkpoint import describe, load_checkpoint, save_checkpoint
 from silvertalk.wav2lip.convert import expert_shapes, generator_shapes
 

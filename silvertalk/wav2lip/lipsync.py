@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from silvertalk.engine.runtimes import Engine
 from silvertalk.face import make_backend
 from silvertalk.media import VideoWriter
 from silvertalk.media.provenance import provenance
 from silvertalk.media.sound import Sound
 from silvertalk.utils import progress
-from silvertalk.utils.engine import Engine
 from silvertalk.wav2lip.engine import make_engine
 from silvertalk.wav2lip.options import RenderOptions
 from silvertalk.wav2lip.render import Rendering

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import torch
 
-from silvertalk.utils.learning import ManualSteps, OptimOptions, TrainedModule
+from silvertalk.syncnet.guard import expert_advice, generator_advice
+from silvertalk.training.learning import ManualSteps, OptimOptions, TrainedModule
 from silvertalk.wav2lip.checkpoint import describe, save_checkpoint
 from silvertalk.wav2lip.dataset import to_float
-from silvertalk.wav2lip.guard import expert_advice, generator_advice
 from silvertalk.wav2lip.losses import (
     PerceptualDistance,
     adversarial_loss,

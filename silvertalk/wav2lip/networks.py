@@ -24,8 +24,8 @@ in [-4, 4]. ``width`` scales every inner channel count, for small machines.
 import torch
 from torch import nn
 
-from silvertalk.wav2lip.layers import ConvBlock, PlainConvBlock, TransposedConvBlock, same
-from silvertalk.wav2lip.windows import MEL_STEP_SIZE, SYNCNET_T
+from silvertalk.syncnet.layers import ConvBlock, PlainConvBlock, TransposedConvBlock, same
+from silvertalk.syncnet.windows import MEL_STEP_SIZE, SYNCNET_T
 
 __all__ = [
     "IMG_SIZES",

@@ -11,10 +11,11 @@ from itertools import islice
 
 import numpy as np
 
+from silvertalk.engine.runtimes import Engine
 from silvertalk.face.blend import NewFace, blend, match_colour
-from silvertalk.face.dump import MIN_SOUND
 from silvertalk.face.lips import lip_opening
 from silvertalk.face.mask import lip_mask, mask_points, mouth_mask, rectangle_mask
+from silvertalk.face.prepare.dump import MIN_SOUND
 from silvertalk.face.source import FaceSource
 from silvertalk.face.track import Track, drawn_weight, seconds_apart
 from silvertalk.face.watermark import make_watermark
@@ -22,11 +23,10 @@ from silvertalk.media import Picture, wav2lip_mel
 from silvertalk.media.picture import even_box
 from silvertalk.media.sound import Heard, Sound, heard_together
 from silvertalk.media.speech import drive_sound
+from silvertalk.syncnet.windows import MEL_STEP_SIZE, mel_start, padded_columns
+from silvertalk.talker.playback import play, playing_order
 from silvertalk.utils.background import in_background
-from silvertalk.utils.engine import Engine
 from silvertalk.wav2lip.options import RenderOptions
-from silvertalk.wav2lip.playback import play, playing_order
-from silvertalk.wav2lip.windows import MEL_STEP_SIZE, mel_start, padded_columns
 
 # The reference shows a nearly closed mouth, but not the extreme frame, which may be a blink of the tracker.
 REFERENCE_QUANTILE = 0.1
@@ -87,7 +87,7 @@ class Rendering:
     def _make_restorer(self):
         if self.options.quality != "enhanced":
             return None
-        from silvertalk.face.enhance import make_enhancer
+        from silvertalk.face.restore.enhance import make_enhancer
 
         options = self.options
         return make_enhancer(options.weights_dir, options.restorer, options.restore_blend, self.engine.device)
@@ -95,7 +95,7 @@ class Rendering:
     def _make_parser(self):
         if self.options.mask != "parsing":
             return None
-        from silvertalk.face.parsing import FaceParser, find_parser
+        from silvertalk.face.restore.parsing import FaceParser, find_parser
 
         return FaceParser(find_parser(self.options.weights_dir))
 
@@ -196,7 +196,7 @@ class Rendering:
 
     def _restore(self, picture: Picture, box, points: np.ndarray, weight: float) -> None:
         """Restore a face with its new mouth; what changes is again the mouth."""
-        from silvertalk.face.enhance import restoration_box
+        from silvertalk.face.restore.enhance import restoration_box
 
         sides = np.array([box[2] - box[0], box[3] - box[1]])
         landmarks = box[:2] + points * sides

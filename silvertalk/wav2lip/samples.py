@@ -12,9 +12,9 @@ from silvertalk.data import read_scp
 from silvertalk.data.face_clips import FaceClip
 from silvertalk.media import VideoWriter, read_audio
 from silvertalk.media.mel import SAMPLING_RATE
+from silvertalk.syncnet.windows import MEL_STEP_SIZE, mask_lower_half, mel_start
 from silvertalk.utils import atomic_path
 from silvertalk.wav2lip.dataset import FPS
-from silvertalk.wav2lip.windows import MEL_STEP_SIZE, mask_lower_half, mel_start
 
 ROWS = "masked, reference, generated, target"
 

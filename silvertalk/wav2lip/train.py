@@ -10,13 +10,14 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from silvertalk import __version__
 from silvertalk.data.face_clips import load_face_clips
-from silvertalk.utils.experiment import resolved, save_config
-from silvertalk.utils.learning import OptimOptions, make_loaders
-from silvertalk.utils.training import TrainerOptions, choose_precision, fit
+from silvertalk.syncnet.guard import GuardOptions, check_expert
+from silvertalk.syncnet.windows import SYNCNET_T
+from silvertalk.training.experiment import resolved, save_config
+from silvertalk.training.fit import TrainerOptions, choose_precision, fit
+from silvertalk.training.learning import OptimOptions, make_loaders
 from silvertalk.wav2lip import networks
 from silvertalk.wav2lip.checkpoint import load_checkpoint
 from silvertalk.wav2lip.dataset import MIN_CLIP_FRAMES, SyncNetDataset, Wav2LipDataset
-from silvertalk.wav2lip.guard import GuardOptions, check_expert
 from silvertalk.wav2lip.modules import (
     LossOptions,
     SyncNetTraining,
@@ -25,7 +26,6 @@ from silvertalk.wav2lip.modules import (
 )
 from silvertalk.wav2lip.networks import PatchDiscriminator, QualityDiscriminator
 from silvertalk.wav2lip.samples import Preview
-from silvertalk.wav2lip.windows import SYNCNET_T
 
 
 @dataclass

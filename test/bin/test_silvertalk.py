@@ -15,7 +15,7 @@ import torch
 from silvertalk.bin.silvertalk import main
 from silvertalk.face import make_backend
 from silvertalk.media import VideoWriter, probe, read_audio, read_frames, write_audio
-from silvertalk.utils.experiment import save_config
+from silvertalk.training.experiment import save_config
 from silvertalk.wav2lip import Wav2Lip, save_checkpoint
 
 RATE = 16000
@@ -80,7 +80,7 @@ PROGRAM = """
 import sys
 import numpy as np
 from silvertalk.bin.silvertalk import main
-from silvertalk.utils.engine import Engine
+from silvertalk.engine.runtimes import Engine
 from silvertalk.wav2lip import lipsync
 from silvertalk.wav2lip.convert import generator_shapes
 

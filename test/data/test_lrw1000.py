@@ -12,9 +12,9 @@ from silvertalk.bin.face_dump import face_dump
 from silvertalk.data import Utterance, combine_parts, read_data_dir, read_scp, validate_data_dir, write_data_dir
 from silvertalk.data.corpora import lrw1000
 from silvertalk.data.face_clips import FaceClip, load_face_clips
-from silvertalk.face.dump import mouth_as_face, picture_span, read_mouths
-from silvertalk.face.offset import measure_offsets
-from silvertalk.face.sync import SyncLimits, sync_filter
+from silvertalk.face.prepare.dump import mouth_as_face, picture_span, read_mouths
+from silvertalk.face.prepare.offset import measure_offsets
+from silvertalk.face.prepare.sync import SyncLimits, sync_filter
 from silvertalk.media import read_frames, write_audio
 from silvertalk.wav2lip.dataset import MIN_CLIP_FRAMES, SyncNetDataset, to_float
 
@@ -251,7 +251,7 @@ def word(tmp_path, name, rows, seconds):
 
 
 def test_mouths_are_dumped_without_looking_for_a_face(tmp_path, monkeypatch):
-    monkeypatch.setattr("silvertalk.face.dump.make_backend", lambda name: pytest.fail("a detector was made"))
+    monkeypatch.setattr("silvertalk.face.prepare.dump.make_backend", lambda name: pytest.fail("a detector was made"))
     write_pictures(tmp_path / "a", 40)
     words = [
         word(tmp_path, "long", "4:19", 0.62),  # 16 pictures, sound for 15 and a half

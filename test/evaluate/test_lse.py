@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from silvertalk.evaluate import lse
-from silvertalk.wav2lip.syncnet_v2 import SyncNetV2
+from silvertalk.syncnet.syncnet_v2 import SyncNetV2
 
 
 def test_crops_are_those_of_the_published_pipeline():

@@ -189,7 +189,7 @@ def test_crop_beyond_the_border_repeats_it():
 
 
 def test_face_alignment_is_taken_where_its_weights_are(tmp_path, monkeypatch):
-    from silvertalk.face.landmarks import FACE_ALIGNMENT_WEIGHTS
+    from silvertalk.face.detect.landmarks import FACE_ALIGNMENT_WEIGHTS
 
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     assert choose_backend("auto") == "dlib"
@@ -206,7 +206,7 @@ def test_weight_names_are_those_of_the_package():
     import face_alignment.api
     from face_alignment.detection.sfd import sfd_detector
 
-    from silvertalk.face.landmarks import FACE_ALIGNMENT_WEIGHTS
+    from silvertalk.face.detect.landmarks import FACE_ALIGNMENT_WEIGHTS
 
     source = inspect.getsource(face_alignment.api) + inspect.getsource(sfd_detector)
     assert all(name in source for name in FACE_ALIGNMENT_WEIGHTS)

@@ -15,7 +15,7 @@ from silvertalk.makeittalk.checkpoint import (
     save_checkpoint,
 )
 from silvertalk.makeittalk.networks import AutoVC, ContentBranch, ImageTranslation, SpeakerBranch
-from silvertalk.utils.experiment import save_config
+from silvertalk.training.experiment import save_config
 
 SMALL = {
     "AutoVC": {"num_mels": 8, "neck": 2, "emb": 4, "pre": 16, "num_f0": 5},
@@ -173,7 +173,7 @@ def test_an_experiment_names_its_network(tmp_path):
 
 
 def test_average_of_epochs_is_a_checkpoint(tmp_path):
-    from silvertalk.utils.training import average_checkpoints
+    from silvertalk.training.fit import average_checkpoints
 
     pair = [AutoVC(**SMALL["AutoVC"]) for _ in range(2)]
     for number, network in enumerate(pair):

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from silvertalk.makeittalk import translation_modules
-from silvertalk.makeittalk.landmark_modules import (
+from silvertalk.makeittalk.networks import ContentBranch, ImageTranslation, SpeakerBranch
+from silvertalk.makeittalk.training import translation_modules
+from silvertalk.makeittalk.training.landmark_modules import (
     ContentLossOptions,
     ContentTraining,
     SpeakerGanTraining,
@@ -17,16 +18,15 @@ from silvertalk.makeittalk.landmark_modules import (
     content_advice,
     speaker_advice,
 )
-from silvertalk.makeittalk.losses import content_loss, gradient_loss, laplacian_loss
-from silvertalk.makeittalk.networks import ContentBranch, ImageTranslation, SpeakerBranch
-from silvertalk.makeittalk.train import build_network
-from silvertalk.makeittalk.translation_modules import (
+from silvertalk.makeittalk.training.losses import content_loss, gradient_loss, laplacian_loss
+from silvertalk.makeittalk.training.train import build_network
+from silvertalk.makeittalk.training.translation_modules import (
     TranslationLossOptions,
     TranslationTraining,
     part_weights,
     translation_advice,
 )
-from silvertalk.utils.learning import OptimOptions
+from silvertalk.training.learning import OptimOptions
 
 SPEAKER = {"spk_emb_enc_size": 4, "hidden_size": 8, "d_model": 8, "layers": 1, "ff_size": 8, "z_size": 4, "pos_dim": 7}
 

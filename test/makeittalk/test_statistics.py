@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from silvertalk.face.depth import mean_face
+from silvertalk.face.detect.depth import mean_face
 from silvertalk.makeittalk.geometry import ANCHORS
 from silvertalk.makeittalk.statistics import (
     NAME,

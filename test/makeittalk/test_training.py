@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from silvertalk.makeittalk.checkpoint import load_checkpoint, save_checkpoint
-from silvertalk.makeittalk.landmark_modules import ContentLossOptions, SpeakerLossOptions
 from silvertalk.makeittalk.networks import ContentBranch, ImageTranslation, SpeakerBranch
 from silvertalk.makeittalk.statistics import Statistics
-from silvertalk.makeittalk.train import (
+from silvertalk.makeittalk.training.landmark_modules import ContentLossOptions, SpeakerLossOptions
+from silvertalk.makeittalk.training.train import (
     ContentNetworkOptions,
     LandmarkDataOptions,
     PictureDataOptions,
@@ -22,9 +22,9 @@ from silvertalk.makeittalk.train import (
     train_speaker,
     train_translation,
 )
-from silvertalk.utils.experiment import load_config
-from silvertalk.utils.learning import OptimOptions
-from silvertalk.utils.training import TrainerOptions
+from silvertalk.training.experiment import load_config
+from silvertalk.training.fit import TrainerOptions
+from silvertalk.training.learning import OptimOptions
 
 SHORT = TrainerOptions(max_epoch=1, num_iters_per_epoch=2, num_valid_iters=1, keep_nbest_models=2)
 PIECES = LandmarkDataOptions(batch_size=2, num_windows=24, num_workers=0)

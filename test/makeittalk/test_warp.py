@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from silvertalk.makeittalk.puppet import make_puppet, mean_depth, mean_landmarks
+from silvertalk.makeittalk.cartoon.puppet import make_puppet, mean_depth, mean_landmarks
 from silvertalk.makeittalk.warp import Warp, blend
 
 SIZE = 96

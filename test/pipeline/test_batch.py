@@ -15,7 +15,7 @@ from silvertalk.bin.silvertalk import main
 from silvertalk.face import make_backend
 from silvertalk.media import VideoWriter, read_frames, write_audio
 from silvertalk.pipeline.batch import MANIFEST, pair_up, render_batch
-from silvertalk.utils.experiment import save_config
+from silvertalk.training.experiment import save_config
 from silvertalk.wav2lip import Wav2Lip, save_checkpoint
 from silvertalk.wav2lip.lipsync import LipSync
 from silvertalk.wav2lip.options import RenderOptions
@@ -208,7 +208,7 @@ import sys, time
 import numpy as np
 from silvertalk.face import make_backend
 from silvertalk.pipeline.batch import pair_up, render_batch
-from silvertalk.utils.engine import Engine
+from silvertalk.engine.runtimes import Engine
 from silvertalk.wav2lip.convert import generator_shapes
 from silvertalk.wav2lip.lipsync import LipSync
 from silvertalk.wav2lip.options import RenderOptions

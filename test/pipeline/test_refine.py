@@ -10,19 +10,19 @@ import torch
 from silvertalk.bin import makeittalk_decode
 from silvertalk.bin.silvertalk import main
 from silvertalk.data import combine_parts, read_scp, write_scp
+from silvertalk.engine.runtimes import Engine
 from silvertalk.face import NoFaceError, make_backend
-from silvertalk.makeittalk import motion
 from silvertalk.makeittalk.checkpoint import save_checkpoint
 from silvertalk.makeittalk.networks import AutoVC, ContentBranch, ImageTranslation, SpeakerBranch
 from silvertalk.makeittalk.options import PortraitOptions
-from silvertalk.makeittalk.portrait import Portrait
+from silvertalk.makeittalk.portrait import motion
+from silvertalk.makeittalk.portrait.portrait import Portrait
 from silvertalk.makeittalk.statistics import mean_face_statistics
 from silvertalk.media import probe, read_frames, write_audio
 from silvertalk.pipeline import TalkingFace
 from silvertalk.pipeline.refine import RefinedPortrait, load_portrait
+from silvertalk.training.experiment import save_config
 from silvertalk.tts.synthesizer import Speech
-from silvertalk.utils.engine import Engine
-from silvertalk.utils.experiment import save_config
 from silvertalk.wav2lip.lipsync import LipSync
 
 RATE = 16000

@@ -9,8 +9,8 @@ from silvertalk.bin.silvertalk import main
 from silvertalk.face import make_backend
 from silvertalk.media import read_frames
 from silvertalk.pipeline import TalkingFace
+from silvertalk.training.experiment import newest_experiment
 from silvertalk.tts import Synthesizer
-from silvertalk.utils.experiment import newest_experiment
 from silvertalk.wav2lip import Wav2Lip
 from silvertalk.wav2lip.lipsync import LipSync
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from silvertalk.tts.config import UPSAMPLING, load_train_config
+from silvertalk.tts.training.config import UPSAMPLING, load_train_config
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKENS = ["<blank>", "<unk>", "<space>", *"abdeilnotuw", "<sos/eos>"]

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from silvertalk.engine import select as engines
+from silvertalk.engine.model import snr
 from silvertalk.tts import Synthesizer
 from silvertalk.tts.engine import SIZES, JetsVoice, context_frames, is_jets
-from silvertalk.utils import engine as engines
-from silvertalk.utils.convert import snr
 
 TINY = {"adim": 16, "elayers": 1, "eunits": 16, "dlayers": 1, "dunits": 16, "generator_channels": 16}
 WAYS = [("openvino", "fp32"), ("openvino", "bf16"), ("onnxruntime", "fp32")]

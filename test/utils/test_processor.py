@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from silvertalk.training.fit import TrainerOptions, choose_precision
 from silvertalk.utils import processor
-from silvertalk.utils.training import TrainerOptions, choose_precision
 
 
 def have(monkeypatch, capability, bf16, amx, limit=""):

@@ -4,7 +4,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from silvertalk.utils.experiment import save_config
+from silvertalk.training.experiment import save_config
 from silvertalk.wav2lip import (
     QualityDiscriminator,
     SyncNet,

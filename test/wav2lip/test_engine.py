@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 import torch
 
+from silvertalk.engine import convert, select
+from silvertalk.engine.model import psnr
+from silvertalk.engine.runtimes import TorchEngine
 from silvertalk.media import read_frames
-from silvertalk.utils import convert, engine
-from silvertalk.utils.convert import psnr
-from silvertalk.utils.engine import TorchEngine
-from silvertalk.utils.experiment import save_config
+from silvertalk.syncnet.windows import mask_lower_half
+from silvertalk.training.experiment import save_config
 from silvertalk.wav2lip import SyncNet, Wav2Lip, save_checkpoint
 from silvertalk.wav2lip.checkpoint import load_generator
 from silvertalk.wav2lip.convert import check_inputs, generator_shapes
 from silvertalk.wav2lip.engine import generator_model, make_engine
-from silvertalk.wav2lip.windows import mask_lower_half
 
 WIDTH = 0.0625
 WAYS = [
@@ -80,9 +80,9 @@ def wanted(exp_dir, inputs):
 
 def possible(backend, precision):
     """Skip what this machine cannot do."""
-    if not engine._installed(backend):
+    if not select._installed(backend):
         pytest.skip(f"no {backend} here")
-    if precision not in engine._precisions(backend, "cpu"):
+    if precision not in select._precisions(backend, "cpu"):
         pytest.skip(f"this processor has no {precision}")
 
 
@@ -165,9 +165,9 @@ def test_changed_weights_are_another_network(exp_dir, tmp_path):
 
 def test_what_does_not_draw_the_same_is_not_used(exp_dir, cache, monkeypatch, caplog):
     possible("openvino", "fp32")
-    monkeypatch.setattr(engine, "_precisions", lambda backend, device: ["fp32"])
+    monkeypatch.setattr(select, "_precisions", lambda backend, device: ["fp32"])
     record = convert.Converted(cache, 31.4)
-    monkeypatch.setattr(engine, "convert_cached", lambda *args: record)
+    monkeypatch.setattr(select, "convert_cached", lambda *args: record)
     with pytest.raises(RuntimeError, match="openvino fp32 is only 31.4 dB close"):
         make_engine(exp_dir, "openvino", "cpu", "fp32", cache_dir=cache)
     with caplog.at_level(logging.WARNING):
@@ -218,7 +218,7 @@ def test_wrong_requests_are_named(exp_dir, tmp_path, inputs, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(RuntimeError, match="no NVIDIA GPU"):
         make_engine(exp_dir, "torch", "cuda")
-    monkeypatch.setattr(engine, "_installed", lambda package: False)
+    monkeypatch.setattr(select, "_installed", lambda package: False)
     assert make_engine(exp_dir).name == "torch fp32"
     with pytest.raises(RuntimeError, match="pip install openvino"):
         make_engine(exp_dir, "openvino")
@@ -231,7 +231,7 @@ def test_wrong_requests_are_named(exp_dir, tmp_path, inputs, monkeypatch):
 def test_heavy_packages_are_imported_only_where_needed(exp_dir):
     code = """
 import sys
-import silvertalk.wav2lip, silvertalk.wav2lip.windows, silvertalk.wav2lip.engine
+import silvertalk.wav2lip, silvertalk.syncnet.windows, silvertalk.wav2lip.engine
 assert "torch" not in sys.modules
 from silvertalk.wav2lip.checkpoint import load_network
 load_network(sys.argv[1])

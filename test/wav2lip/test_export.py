@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 from silvertalk.bin.silvertalk import main
-from silvertalk.utils.engine import import_openvino
-from silvertalk.utils.experiment import save_config
+from silvertalk.engine.runtimes import import_openvino
+from silvertalk.training.experiment import save_config
 from silvertalk.wav2lip import QualityDiscriminator, SyncNet, Wav2Lip, export, load_checkpoint, save_checkpoint
 
 WIDTH = 0.0625

@@ -10,16 +10,17 @@ import numpy as np
 import pytest
 import torch
 
+from silvertalk.engine.runtimes import Engine
 from silvertalk.face import NoFaceError, make_backend
 from silvertalk.face.source import FaceSource, make_avatar
 from silvertalk.media import VideoWriter, probe, read_audio, read_frames, read_pictures, write_audio
 from silvertalk.media.sound import Sound, exactly, mixed
-from silvertalk.utils.engine import Engine
-from silvertalk.wav2lip import Wav2Lip, playback
+from silvertalk.talker import playback
+from silvertalk.talker.playback import play, playing_order
+from silvertalk.wav2lip import Wav2Lip
 from silvertalk.wav2lip.convert import generator_shapes
 from silvertalk.wav2lip.lipsync import LipSync
 from silvertalk.wav2lip.options import RenderOptions
-from silvertalk.wav2lip.playback import play, playing_order
 from silvertalk.wav2lip.render import Rendering, _mel_windows
 
 RATE = 16000

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from silvertalk.utils.learning import OptimOptions
+from silvertalk.training.learning import OptimOptions
 from silvertalk.wav2lip import QualityDiscriminator, SyncNet, Wav2Lip
 from silvertalk.wav2lip.losses import PerceptualDistance, gradient_difference, sync_loss
 from silvertalk.wav2lip.modules import LossOptions, Wav2LipGanTraining, mixture

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from silvertalk.bin.silvertalk import main
+from silvertalk.engine.model import psnr
+from silvertalk.engine.runtimes import Engine
 from silvertalk.face import make_backend
 from silvertalk.media import VideoWriter, read_frames, write_audio
-from silvertalk.utils.convert import psnr
-from silvertalk.utils.engine import Engine
 from silvertalk.wav2lip import Wav2Lip, save_checkpoint
 from silvertalk.wav2lip.convert import check_inputs, generator_shapes
 from silvertalk.wav2lip.lipsync import LipSync

@@ -16,13 +16,13 @@ import torch
 
 from silvertalk.data import read_scp
 from silvertalk.data.face_clips import FaceClip, load_face_clips
-from silvertalk.utils.experiment import find_weights, load_config
-from silvertalk.utils.learning import EpochSampler, OptimOptions
-from silvertalk.utils.training import TrainerOptions
+from silvertalk.syncnet.guard import GuardOptions
+from silvertalk.training.experiment import find_weights, load_config
+from silvertalk.training.fit import TrainerOptions
+from silvertalk.training.learning import EpochSampler, OptimOptions
 from silvertalk.wav2lip import SyncNet, Wav2Lip, modules
 from silvertalk.wav2lip.checkpoint import load_network
 from silvertalk.wav2lip.dataset import SyncNetDataset, Wav2LipDataset, to_float
-from silvertalk.wav2lip.guard import GuardOptions
 from silvertalk.wav2lip.losses import cosine_bce
 from silvertalk.wav2lip.modules import LossOptions
 from silvertalk.wav2lip.train import DataOptions, NetworkOptions, train_syncnet, train_wav2lip

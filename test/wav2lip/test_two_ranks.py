@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import torch
 
-from silvertalk.utils.experiment import load_config
-from silvertalk.utils.learning import EpochSampler
+from silvertalk.training.experiment import load_config
+from silvertalk.training.learning import EpochSampler
 from silvertalk.wav2lip.checkpoint import load_network
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,0 +1,1 @@
+"""Networks run on torch, OpenVINO or ONNX Runtime."""

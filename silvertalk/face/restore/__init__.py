@@ -1,0 +1,1 @@
+"""Networks that restore a face or tell its parts."""

@@ -1,0 +1,1 @@
+"""A drawing that moves with a sound."""

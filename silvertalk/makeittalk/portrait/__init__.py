@@ -1,0 +1,1 @@
+"""A photo that moves with a sound."""

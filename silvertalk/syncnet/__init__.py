@@ -1,0 +1,1 @@
+"""The lip expert: whether lips and sound fit, and by how much they are apart."""

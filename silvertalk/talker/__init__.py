@@ -1,0 +1,1 @@
+"""What every face that speaks has in common."""

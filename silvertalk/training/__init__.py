@@ -1,0 +1,1 @@
+"""What all trainings share: fitting, checkpoints, experiment folders, samples."""
