@@ -19,18 +19,18 @@ from silvertalk.face.mask import mouth_mask
 from silvertalk.media import Picture, read_audio, read_pictures
 from silvertalk.media.picture import even_box
 from silvertalk.media.sound import Sound
+from silvertalk.talker.film import FilmTake
+from silvertalk.talker.options import RenderOptions
 from silvertalk.wav2lip.lipsync import LipSync
-from silvertalk.wav2lip.options import RenderOptions
-from silvertalk.wav2lip.render import Rendering
 
 RATE = 16000
 COLUMNS = 6  # faces of a sheet
 SIDE = 320  # pixels of a face on it
 
 
-def changed_outside(rendering: Rendering, clip: Path) -> int:
+def changed_outside(rendering: FilmTake, clip: Path) -> int:
     """Pixels of all three planes that differ from the decoded ones, outside the mask."""
-    speaker, options = rendering.speakers[0], rendering.options
+    speaker, options = rendering.faces[0], rendering.options
     count = 0
     pairs = zip(read_pictures(clip, rendering.fps), rendering.pictures(), strict=False)
     for number, (before, after) in enumerate(islice(pairs, len(speaker.track))):
@@ -56,15 +56,15 @@ def sound_shift(clip: Path, result: Path) -> float:
     return 1000 * (lag - size if lag > size // 2 else lag) / RATE
 
 
-def sheet(clip: Path, result: Path, rendering: Rendering) -> np.ndarray:
+def sheet(clip: Path, result: Path, rendering: FilmTake) -> np.ndarray:
     """Faces before and after, uint8 BGR."""
-    numbers = np.linspace(0.1, 0.9, COLUMNS) * min(rendering.num_frames, len(rendering.speakers[0].track))
+    numbers = np.linspace(0.1, 0.9, COLUMNS) * min(rendering.num_frames, rendering.length)
     rows = []
     for path in (clip, result):
         faces = []
         for number, picture in enumerate(read_pictures(path, rendering.fps)):
             if number in numbers.astype(int):
-                box = even_box(rendering.speakers[0].track.bbox[number])
+                box = even_box(rendering.faces[0].track.bbox[number])
                 faces.append(Picture.crop(picture, box, SIDE))
         rows.append(np.hstack(faces))
     return np.vstack(rows)[..., ::-1]
@@ -73,8 +73,8 @@ def sheet(clip: Path, result: Path, rendering: Rendering) -> np.ndarray:
 def examine(lipsync: LipSync, clip: Path, out: Path, options: RenderOptions) -> dict:
     """Render one clip and look at what came out."""
     result = out / f"{clip.stem}.mp4"
-    done = lipsync.sync_file(clip, clip, result, options)
-    rendering = Rendering(lipsync.engine, lipsync.backend, clip, {"largest": Sound.from_file(clip)}, options)
+    done = lipsync.render_file(clip, clip, result, options)
+    rendering = lipsync.open(clip, Sound.from_file(clip), options)
     cv2.imwrite(str(out / f"{clip.stem}.png"), sheet(clip, result, rendering))
     frames = sum(1 for _ in read_pictures(result, done.fps))
     heard, rate = read_audio(result)

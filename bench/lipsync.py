@@ -165,7 +165,7 @@ def measure_first_fragment(folder: Path, arguments) -> dict:
     times = []
     for _ in range(arguments.repeats + 1):
         stream = _Stream()
-        lipsync.render_speakers(folder / "avatar", {"largest": Sound.from_file(audio)}, stream)
+        lipsync.render_sounds(folder / "avatar", {"largest": Sound.from_file(audio)}, stream)
         times.append(stream.first_fragment)
     return {"seconds": round(statistics.median(times[1:]), 3)}
 

@@ -97,7 +97,7 @@ def render_pairs(pairs: dict[str, Pair], lipsync, out_dir: str | os.PathLike) ->
         lipsync: ``LipSync``.
         out_dir: Gets ``<number>.mp4``, as long as the face video.
     """
-    from silvertalk.wav2lip.options import RenderOptions
+    from silvertalk.talker.options import RenderOptions
 
     lossless = RenderOptions(fps=FPS, length="video", crf=0, preset="ultrafast")
     for number, pair in progress(pairs.items(), desc="videos"):
@@ -105,7 +105,7 @@ def render_pairs(pairs: dict[str, Pair], lipsync, out_dir: str | os.PathLike) ->
         if out.is_file():
             continue
         try:
-            lipsync.sync_file(pair.video, pair.audio, out, lossless)
+            lipsync.render_file(pair.video, pair.audio, out, lossless)
         except (RuntimeError, ValueError, FileNotFoundError) as error:
             logging.warning("pair %s (%s, %s) not rendered: %s", number, pair.audio, pair.video, error)
 

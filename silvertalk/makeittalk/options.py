@@ -1,9 +1,14 @@
 """How a face moves and how a portrait is rendered; without torch, for command lines."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+
+from silvertalk.talker.options import Setup, VideoOptions
+from silvertalk.talker.registry import find_setup
+from silvertalk.training.experiment import newest_experiment
 
 LANDMARKS_PER_SECOND = 62.5
+PORTRAIT_NETWORKS = ("autovc", "content", "speaker", "translation")
 MOUTHS = ("auto", "drawn", "painted")
 
 
@@ -39,37 +44,26 @@ class AnimationOptions:
 
 
 @dataclass
-class VideoOptions(AnimationOptions):
+class MotionOptions(AnimationOptions, VideoOptions):
     """How a face moves, and the video of it.
 
     Args:
         fps: Frames per second of the result, at most the 62.5 of the landmarks.
         reuse_speaker: Move as somebody else: a sound file of that speaker, or emb.pickle:NAME of the published code.
-        gate: Keep the lips at rest where nobody speaks.
-        watermark: Text, or PNG with transparency, to show in a corner.
-        crf: Quality of H.264, 0 to 51, lower is better.
-        preset: Speed of H.264, ultrafast to veryslow.
     """
 
     fps: float = 25.0
     reuse_speaker: str | None = None
-    gate: bool = True
-    watermark: str | None = None
-    crf: int = 18
-    preset: str = "veryfast"
 
     def __post_init__(self):
-        super().__post_init__()
+        AnimationOptions.__post_init__(self)
+        VideoOptions.__post_init__(self)
         if not 1 <= self.fps <= LANDMARKS_PER_SECOND:
             raise ValueError(f"fps {self.fps:g} is not between 1 and {LANDMARKS_PER_SECOND:g}")
 
-    def changed(self) -> dict:
-        """Options that differ from their defaults."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
-
 
 @dataclass
-class PortraitOptions(VideoOptions):
+class PortraitOptions(MotionOptions):
     """How a portrait is rendered, besides how it moves.
 
     Args:
@@ -89,7 +83,7 @@ class PortraitOptions(VideoOptions):
 
 
 @dataclass
-class CartoonOptions(VideoOptions):
+class CartoonOptions(MotionOptions):
     """How a cartoon is rendered, besides how it moves.
 
     Args:
@@ -98,13 +92,117 @@ class CartoonOptions(VideoOptions):
             drawing's mouth is closed.
         inner_lip: Let the lips' rims follow the opening instead of moving by themselves; leave out for what the
             puppet's triangles say.
+        background: Picture to show behind it, stretched to its size; leave out for white.
     """
 
     close_mouth: bool = False
     mouth: str = "auto"
     inner_lip: bool | None = None
+    background: str | None = None
 
     def __post_init__(self):
         super().__post_init__()
         if self.mouth not in MOUTHS:
             raise ValueError(f"mouth '{self.mouth}' is none of {', '.join(MOUTHS)}")
+
+
+@dataclass
+class PortraitSetup(Setup, PortraitOptions):
+    """A photo that moves as a whole, by MakeItTalk.
+
+    Args:
+        expdir: Folder of experiments; the newest networks (and voice) in it are used.
+        autovc_exp: Folder of the voice conversion, or a published checkpoint, instead.
+        content_exp: The same of the content branch.
+        speaker_exp: The same of the speaker-aware branch.
+        translation_exp: The same of the image translation.
+        statistics: Statistics of stage 11, or a copy of the published code; leave out for those of the content branch.
+        img_size: Side of the portrait that is drawn, pixels; leave out for what the image translation was trained on.
+        refine: wav2lip: its generator draws the lips once more.
+        wav2lip_exp: Folder of that generator, or a published checkpoint; leave out for the newest in expdir.
+        face_backend: auto, dlib, face_alignment or s3fd.
+        device: auto, cpu or cuda.
+        engine: What runs the image translation: auto, torch, openvino or onnxruntime.
+        precision: auto, fp32, bf16 or fp16.
+    """
+
+    rendered = PortraitOptions
+    expdir: str = "exp"
+    autovc_exp: str | None = None
+    content_exp: str | None = None
+    speaker_exp: str | None = None
+    translation_exp: str | None = None
+    statistics: str | None = None
+    img_size: int | None = None
+    refine: str | None = None
+    wav2lip_exp: str | None = None
+    face_backend: str = "auto"
+    device: str = "auto"
+    engine: str = "auto"
+    precision: str = "auto"
+
+    def talker(self):
+        """See ``Setup``."""
+        from silvertalk.makeittalk.portrait.portrait import Portrait
+        from silvertalk.makeittalk.portrait.refined import RefinedPortrait
+
+        lips = self._lips()
+        if lips is not None:
+            lips.weights()  # says what is missing before anything slow
+        portrait = Portrait(
+            *_networks(self, PORTRAIT_NETWORKS), self.statistics, self.face_backend,
+            self.device, self.engine, self.precision, img_size=self.img_size,
+        )  # fmt: skip
+        return portrait if lips is None else RefinedPortrait(portrait, lips.talker())
+
+    def weights(self) -> list:
+        """See ``Setup``."""
+        lips = self._lips()
+        return [*_networks(self, PORTRAIT_NETWORKS), *(lips.weights() if lips else [])]
+
+    def _lips(self) -> Setup | None:
+        """What draws the lips once more."""
+        if self.refine is None:
+            return None
+        if self.refine != "wav2lip":
+            raise ValueError(f"refine '{self.refine}' is not wav2lip; leave it out for the portrait's own lips")
+        run = {name: getattr(self, name) for name in ("expdir", "face_backend", "device", "engine", "precision")}
+        return find_setup(self.refine)(wav2lip_exp=self.wav2lip_exp, **run)
+
+
+@dataclass
+class CartoonSetup(Setup, CartoonOptions):
+    """A drawing that moves: a puppet (silvertalk puppet make).
+
+    Args:
+        expdir: Folder of experiments; the newest networks in it are used.
+        autovc_exp: Folder of the voice conversion, or a published checkpoint, instead.
+        content_exp: The same of the content branch.
+        speaker_exp: The same of the speaker-aware branch.
+        statistics: Statistics of stage 11, or a copy of the published code; leave out for those of the content branch.
+        device: cpu or cuda.
+    """
+
+    rendered = CartoonOptions
+    expdir: str = "exp"
+    autovc_exp: str | None = None
+    content_exp: str | None = None
+    speaker_exp: str | None = None
+    statistics: str | None = None
+    device: str = "cpu"
+
+    def talker(self):
+        """See ``Setup``."""
+        from silvertalk.makeittalk.cartoon.cartoon import Cartoon
+        from silvertalk.makeittalk.portrait.motion import Motion
+
+        return Cartoon(Motion(*self.weights(), self.statistics, self.device))
+
+    def weights(self) -> list:
+        """See ``Setup``."""
+        return _networks(self, ("autovc", "content", "speaker"))
+
+
+def _networks(setup, names) -> list:
+    """Where the networks of a portrait are: as named, or the newest."""
+    return [getattr(setup, f"{name}_exp") or newest_experiment(setup.expdir, f"makeittalk_{name}_") for name in names]

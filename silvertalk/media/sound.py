@@ -28,7 +28,7 @@ class Heard:
         rate, channels = sound_info(path)
         return cls(
             lambda rate: read_sound(path, rate, start, channels=min(channels, 2)),
-            rate if rate in AAC_RATES else DEFAULT_RATE,
+            aac_rate(rate),
         )
 
     @classmethod
@@ -36,7 +36,7 @@ class Heard:
         """Take sound (T,) in [-1, 1]."""
         return cls(
             lambda rate: [resample(wav, sampling_rate, rate)[None]],
-            sampling_rate if sampling_rate in AAC_RATES else DEFAULT_RATE,
+            aac_rate(sampling_rate),
         )
 
 
@@ -74,6 +74,11 @@ class Sound:
         """Take sound (T,) in [-1, 1]."""
         driving = resample(wav, sampling_rate, SAMPLING_RATE).astype(np.float32)
         return cls(driving, Heard.from_array(wav, sampling_rate))
+
+
+def aac_rate(sampling_rate: int) -> int:
+    """The rate (Hz) to encode sound of a rate at."""
+    return sampling_rate if sampling_rate in AAC_RATES else DEFAULT_RATE
 
 
 def resample(wav: np.ndarray, sampling_rate: int, wanted: int) -> np.ndarray:

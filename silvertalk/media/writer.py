@@ -34,6 +34,7 @@ class VideoWriter:
         quality: CRF of H.264 (0-51, lower is better), or qscale of MJPEG (1-31).
         preset: Speed of H.264 (ultrafast ... veryslow).
         keyframes: Most frames between two that can be shown without others; None: the codec's own choice.
+        live: Encode without delay: no frame waits for a later one. Streams always are.
         pixel_aspect: Width over height of a pixel.
         metadata: Written into the file's header; values that are not strings as JSON.
 
@@ -55,6 +56,7 @@ class VideoWriter:
         quality: int = 18,
         preset: str = "veryfast",
         keyframes: int | None = None,
+        live: bool = False,
         pixel_aspect: Fraction = Fraction(1),
         metadata: Mapping[str, object] | None = None,
     ):
@@ -70,6 +72,7 @@ class VideoWriter:
         self._rest = None  # sound that was read but not encoded yet (channels, T)
         self.num_frames = 0
         self._streamed = hasattr(path, "write") or str(path) == STANDARD_OUTPUT
+        self._live = live or self._streamed
         self._path = getattr(path, "name", "the stream") if hasattr(path, "write") else path
         self._target = path
         if str(path) == STANDARD_OUTPUT:
@@ -132,7 +135,7 @@ class VideoWriter:
         else:
             stream.pix_fmt = picture.frame.format.name
             stream.options = {"crf": str(self._quality), "preset": self._preset}
-            if self._streamed:
+            if self._live:
                 stream.options |= {"tune": "zerolatency"}
             for tag in ("colorspace", "color_range", "color_primaries", "color_trc"):
                 setattr(context, tag, getattr(picture.frame, tag))

@@ -1,4 +1,4 @@
-"""Many lip-synced videos in one go, begun where the last run ended."""
+"""Many videos in one go, begun where the last run ended."""
 
 import csv
 import glob
@@ -10,10 +10,10 @@ from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 
 from silvertalk.media.video import natural_order
+from silvertalk.talker.base import Talker
+from silvertalk.talker.options import VideoOptions
 from silvertalk.utils import progress, remove_leftovers, write_text
 from silvertalk.utils.cache import content_key
-from silvertalk.wav2lip.lipsync import LipSync
-from silvertalk.wav2lip.options import RenderOptions
 
 MANIFEST = "manifest.tsv"
 ITEM_ERRORS = (RuntimeError, ValueError, OSError)
@@ -67,12 +67,12 @@ def pair_up(faces: str, audios: str) -> list[Item]:
 
 
 def render_batch(
-    lipsync: Callable[[], LipSync], items: list[Item], out_dir: str | Path, options: RenderOptions, model_key: str
+    load: Callable[[], Talker], items: list[Item], out_dir: str | Path, options: VideoOptions, model_key: str
 ) -> list[Item]:
     """Render what is not done yet; the manifest is written after every item.
 
     Args:
-        lipsync: Makes the renderer; called only if there is something to do.
+        load: Loads the talker; called only if there is something to do.
         items: From ``pair_up``.
         out_dir: Folder of the videos and of ``manifest.tsv``.
         options: How to render.
@@ -92,14 +92,14 @@ def render_batch(
             items[number] = earlier
     todo = [item for item in items if item.status != "done"]
     logging.info("%s: %d of %d done before", out_dir, len(items) - len(todo), len(items))
-    renderer = lipsync() if todo else None
+    talker = load() if todo else None
     for item in progress(todo, desc="videos"):
-        _render(renderer, item, out_dir, options)
+        _render(talker, item, out_dir, options)
         _write(out_dir / MANIFEST, items)
     return items
 
 
-def _key(item: Item, options: RenderOptions, model_key: str) -> str:
+def _key(item: Item, options: VideoOptions, model_key: str) -> str:
     """Hash of everything a video depends on; empty when a file is not there, which rendering will report."""
     try:
         sound = content_key(item.audio)
@@ -114,10 +114,10 @@ def _content(value):
     return content_key(value) if isinstance(value, str) and Path(value).is_file() else value
 
 
-def _render(lipsync: LipSync, item: Item, out_dir: Path, options: RenderOptions) -> None:
+def _render(talker: Talker, item: Item, out_dir: Path, options: VideoOptions) -> None:
     begun = time.monotonic()
     try:
-        result = lipsync.sync_file(item.face, item.audio, out_dir / item.out, options)
+        result = talker.render_file(item.face, item.audio, out_dir / item.out, options)
     except ITEM_ERRORS as error:
         item.status, item.note = "failed", " ".join(str(error).split())
         logging.error("%s: %s", item.out, item.note)

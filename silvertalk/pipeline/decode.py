@@ -7,6 +7,7 @@ that does not listen renders just as well. A few clips more hear ``silence``,
 to see whether their mouths rest.
 """
 
+import contextlib
 import logging
 import os
 from dataclasses import replace
@@ -17,14 +18,16 @@ import numpy as np
 from silvertalk.data import PartWriter, read_scp, shard
 from silvertalk.face.prepare.dump import fit_length
 from silvertalk.media import read_audio
+from silvertalk.talker.base import Talker
+from silvertalk.talker.options import VideoOptions
 from silvertalk.utils import progress
 
 SILENT_CLIPS = 8  # spread over the set; a mouth that moves in silence does so in most clips
 
 
 def decode_set(
-    renderer,
-    options,
+    talker: Talker,
+    options: VideoOptions,
     face_dir: str | os.PathLike,
     wav_scp: str | os.PathLike | None,
     out_dir: str | os.PathLike,
@@ -34,8 +37,8 @@ def decode_set(
     """Render one job's share of a set.
 
     Args:
-        renderer: ``LipSync``, or anything with its method ``render``.
-        options: How to render; their ``start`` is that of each clip.
+        talker: Makes the faces speak.
+        options: How to render; where they have a ``start``, it is that of each clip.
         face_dir: Face dump of the set (stage 4).
         wav_scp: Sound made by stage 8, or None without a voice.
         out_dir: Gets ``{video,recorded,control}/<utt>.mp4``, and ``silence/<utt>.mp4`` of some; what exists is kept.
@@ -47,39 +50,57 @@ def decode_set(
     spoken = read_scp(wav_scp) if wav_scp else {}
     utt_ids = list(tables["audio.scp"])
     silent = set(utt_ids[:: max(1, len(utt_ids) // SILENT_CLIPS)][:SILENT_CLIPS])
-    for utt_id in progress(shard(utt_ids, job, num_jobs), desc=f"videos {job}"):
-        face, start = tables["source_video.scp"][utt_id], float(tables["source_start"][utt_id])
-        options = replace(options, start=start)
-        if utt_id in silent:
-            _render_silence(renderer, face, tables["audio.scp"][utt_id], out_dir / "silence" / f"{utt_id}.mp4", options)
-        # Neighbours in a sorted list often begin with the same words; the clip half a list away does not.
-        other = utt_ids[(utt_ids.index(utt_id) + len(utt_ids) // 2) % len(utt_ids)]
-        sounds = {"recorded": (utt_id, tables["audio.scp"][utt_id]), "control": (other, tables["audio.scp"][other])}
-        if utt_id in spoken:
-            sounds["video"] = (utt_id, spoken[utt_id])
-        for kind, (sound_id, sound) in sounds.items():
-            with PartWriter(out_dir / kind, job) as out:
-                if utt_id in out.done:
-                    continue
-                try:
-                    wav, rate = read_audio(sound)
-                    if kind == "control":  # as long as the real video it is compared with
-                        wav = fit_length(wav, len(read_audio(tables["audio.scp"][utt_id])[0]))
+    kinds = ("recorded", "control", "video") if spoken else ("recorded", "control")
+    with contextlib.ExitStack() as stack:
+        parts = {kind: stack.enter_context(PartWriter(out_dir / kind, job)) for kind in kinds}
+        for utt_id in progress(shard(utt_ids, job, num_jobs), desc=f"videos {job}"):
+            face, start = tables["source_video.scp"][utt_id], float(tables["source_start"][utt_id])
+            own = tables["audio.scp"][utt_id]
+            options = replace(options, start=start) if hasattr(options, "start") else options
+            if utt_id in silent:
+                _render_silence(talker, face, own, out_dir / "silence" / f"{utt_id}.mp4", options)
+            # Neighbours in a sorted list often begin with the same words; the clip half a list away does not.
+            other = utt_ids[(utt_ids.index(utt_id) + len(utt_ids) // 2) % len(utt_ids)]
+            sounds = {"recorded": (utt_id, own), "control": (other, tables["audio.scp"][other])}
+            if utt_id in spoken:
+                sounds["video"] = (utt_id, spoken[utt_id])
+            for kind, (sound_id, sound) in sounds.items():
+                if utt_id not in parts[kind].done:
+                    length = own if kind == "control" else None  # that of the real video it is compared with
                     path = (out_dir / kind / f"{utt_id}.mp4").absolute()
-                    renderer.render(face, wav, rate, path, options)
-                except (RuntimeError, ValueError, FileNotFoundError) as error:
-                    logging.warning("skipped %s (%s): %s", utt_id, kind, error)
-                    out.skip(utt_id, str(error))
-                else:
-                    out.add(utt_id, {}, {"video.scp": str(path), "face.scp": face, "sound": sound_id})
+                    _render_clip(talker, face, (sound_id, sound, length), path, options, parts[kind])
 
 
-def _render_silence(renderer, face: str, sound: str, out: Path, options) -> None:
+def _render_clip(talker: Talker, face: str, sound: tuple, path: Path, options: VideoOptions, out: PartWriter) -> None:
+    """Render a face that says a sound.
+
+    Args:
+        talker: Makes it speak.
+        face: Its video.
+        sound: Utterance and file of the sound, and the file it is made as long as, or None.
+        path: The video, named after the clip.
+        options: How.
+        out: Keeps a record of it.
+    """
+    sound_id, file, length = sound
+    try:
+        wav, rate = read_audio(file)
+        if length is not None:
+            wav = fit_length(wav, len(read_audio(length)[0]))
+        talker.render(face, wav, rate, path, options)
+    except (RuntimeError, ValueError, FileNotFoundError) as error:
+        logging.warning("skipped %s (%s): %s", path.stem, path.parent.name, error)
+        out.skip(path.stem, str(error))
+    else:
+        out.add(path.stem, {}, {"video.scp": str(path), "face.scp": face, "sound": sound_id})
+
+
+def _render_silence(talker, face: str, sound: str, out: Path, options) -> None:
     """Render a face that hears silence as long as its own recording."""
     if out.is_file():
         return
     try:
         wav, rate = read_audio(sound)
-        renderer.render(face, np.zeros_like(wav), rate, out, options)
+        talker.render(face, np.zeros_like(wav), rate, out, options)
     except (RuntimeError, ValueError, FileNotFoundError) as error:
         logging.warning("skipped %s (silence): %s", out.stem, error)

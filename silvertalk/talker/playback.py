@@ -10,15 +10,16 @@ from silvertalk.media import Picture
 REVERSE_CHUNK = 50
 
 
-def playing_order(length: int, num_frames: int, loop: str = "pingpong") -> Iterator[int]:
+def playing_order(length: int, num_frames: int, loop: str = "pingpong", phase: int = 0) -> Iterator[int]:
     """Say which frame of the source is shown when, so that there is never a jump.
 
     Args:
         length: Frames of the source.
         num_frames: Frames of the result.
         loop: pingpong turns around at both ends, hold stays on the last frame.
+        phase: Number of the first frame in the endless order.
     """
-    for number in range(num_frames):
+    for number in range(phase, phase + num_frames):
         if loop == "hold" or length == 1:
             yield min(number, length - 1)
         else:

@@ -1,7 +1,6 @@
 """Work beside the main thread, in bounded queues."""
 
 import atexit
-import contextlib
 import queue
 import threading
 from collections.abc import Iterable, Iterator
@@ -9,11 +8,12 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 _END = object()
+LOOK_EVERY = 0.02  # seconds between two looks at whether to stop
 # Threads at work and how to stop them.
 _running: dict[threading.Thread, threading.Event] = {}
 
 
-def in_background(items: Iterable[Item], size: int) -> Iterator[Item]:
+def in_background(items: Iterable[Item], size: int, stopped: threading.Event | None = None) -> Iterator[Item]:
     """Compute the items of an iterable in a thread of its own, up to ``size`` ahead.
 
     Codecs, OpenCV and neural networks release Python's lock, so a chain of
@@ -24,14 +24,15 @@ def in_background(items: Iterable[Item], size: int) -> Iterator[Item]:
     Args:
         items: Anything to iterate; it is used in the thread only.
         size: Most items that wait.
+        stopped: Ends thread and reader when it is set, from any thread.
     """
     waiting: queue.Queue = queue.Queue(maxsize=size)
-    stopped = threading.Event()
+    stopped = stopped or threading.Event()
 
     def put(entry) -> bool:
         while not stopped.is_set():
             try:
-                waiting.put(entry, timeout=0.1)
+                waiting.put(entry, timeout=LOOK_EVERY)
                 return True
             except queue.Full:
                 continue
@@ -51,9 +52,6 @@ def in_background(items: Iterable[Item], size: int) -> Iterator[Item]:
         finally:
             if hasattr(iterator, "close"):
                 iterator.close()
-            if stopped.is_set():
-                with contextlib.suppress(queue.Full):
-                    waiting.put_nowait((_END, None))  # a reader in another thread may wait
             _running.pop(thread, None)
 
     thread = threading.Thread(target=work, daemon=True)
@@ -61,8 +59,11 @@ def in_background(items: Iterable[Item], size: int) -> Iterator[Item]:
     thread.start()
     item = error = None
     try:
-        while True:
-            item, error = waiting.get()
+        while not stopped.is_set():
+            try:
+                item, error = waiting.get(timeout=LOOK_EVERY)
+            except queue.Empty:
+                continue
             if error is not None:
                 raise error
             if item is _END:

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import get_args
 
 from jsonargparse import ArgumentParser
@@ -12,7 +12,9 @@ from silvertalk.utils.log import setup_logging
 USER_ERRORS = (ValueError, FileNotFoundError, RuntimeError, OSError)
 
 
-def make_parser(function: Callable, **kwargs) -> ArgumentParser:
+def make_parser(
+    function: Callable, skip: Collection[str] = (), options: type | None = None, **kwargs
+) -> ArgumentParser:
     """Make a parser whose options are the function's arguments.
 
     The help texts come from the Google docstring. ``--config FILE.yaml`` sets
@@ -20,12 +22,16 @@ def make_parser(function: Callable, **kwargs) -> ArgumentParser:
 
     Args:
         function: The worker's plain function.
+        skip: Arguments that are no options.
+        options: A dataclass whose fields are options, too.
         **kwargs: Passed to ``jsonargparse.ArgumentParser``.
     """
     summary = (function.__doc__ or "").strip().splitlines()[0]
     parser = ArgumentParser(description=kwargs.pop("description", summary), **kwargs)
     parser.add_argument("--config", action="config", help="YAML file that sets any of these options")
-    parser.add_function_arguments(function, as_group=False)
+    parser.add_function_arguments(function, as_group=False, skip=set(skip))
+    if options is not None:
+        parser.add_class_arguments(options, as_group=False)
     for action in parser._actions:
         hint = getattr(action, "_typehint", None)
         if hint is bool:  # --stream alone means --stream true
@@ -35,19 +41,29 @@ def make_parser(function: Callable, **kwargs) -> ArgumentParser:
     return parser
 
 
+def make_subcommands(functions: dict[str, Callable], **kwargs) -> ArgumentParser:
+    """Make a parser with a subcommand for each function.
+
+    Args:
+        functions: By the subcommands' names.
+        **kwargs: Passed to ``jsonargparse.ArgumentParser``.
+    """
+    parser = ArgumentParser(**kwargs)
+    subcommands = parser.add_subcommands()
+    for name, function in functions.items():
+        subcommands.add_subcommand(name, make_parser(function), help=(function.__doc__ or "").splitlines()[0])
+    return parser
+
+
 def run(parser: ArgumentParser, function: Callable, cmd: list[str] | None = None):
     """Parse the command line and call the function."""
     return _call(function, parser, parser.parse_args(cmd))
 
 
-def run_subcommand(parser: ArgumentParser, functions: dict, cmd: list[str] | None = None):
-    """Parse the command line and call the function of the subcommand it names, which may have subcommands itself."""
-    arguments = given = parser.parse_args(cmd)
-    names, entry = [], functions
-    while isinstance(entry, dict):
-        names.append(given.subcommand)
-        entry, given = entry[names[-1]], given[names[-1]]
-    return _call(entry, parser, arguments, names)
+def run_subcommand(parser: ArgumentParser, functions: dict[str, Callable], cmd: list[str] | None = None):
+    """Parse the command line and call the function of the subcommand it names."""
+    arguments = parser.parse_args(cmd)
+    return _call(functions[arguments.subcommand], parser, arguments, [arguments.subcommand])
 
 
 def _call(function: Callable, parser: ArgumentParser, arguments, subcommands: Sequence[str] = ()):

@@ -1,73 +1,38 @@
-"""How a talking face is rendered."""
+"""Where the generator is and how it runs; without torch, for command lines."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-QUALITIES = ("fast", "improved", "enhanced")
-MASKS = ("landmarks", "parsing")
-LOOPS = ("pingpong", "hold")
-LENGTHS = ("sound", "video")
+from silvertalk.talker.options import RenderOptions, Setup
+from silvertalk.training.experiment import newest_experiment
 
 
 @dataclass
-class RenderOptions:
-    """How a talking face is rendered.
+class Wav2LipSetup(Setup, RenderOptions):
+    """Lips drawn on a film by Wav2Lip.
 
     Args:
-        quality: fast: hard paste of the lower face; improved: soft mask along jaw and nose, filmed skin detail,
-            sharp lips; enhanced: improved, and the face restored by a network from weights_dir.
-        fps: Frames per second of the result; leave out for the rate of the face video (25 for pictures).
-        start: First second of the face video to use.
-        select: Whose face: largest, a number from the left (0 is the first), x1,y1,x2,y2 in pixels, or a photo.
-        length: sound: as long as the sound; video: as long as the face video, silent after the sound.
-        loop: When the sound is longer than the video: pingpong runs it back and forth, hold stays on its last frame.
-        mask: landmarks, or parsing by a network from weights_dir.
-        mask_size: Factor on the region that may change.
-        mask_feather: Factor on the width of its soft rim.
-        mouth_tracking: Let the mask follow jaw and lips of every frame; otherwise one mean shape.
-        debug_mask: Tint the mask.
-        restorer: Restoration network of enhanced: auto, gfpgan, codeformer, restoreformer.
-        restore_blend: Share of the restored face, 0 to 1.
-        weights_dir: Folder with weights of restoration and parsing networks.
-        gate: Close the lips where nobody speaks.
-        level: Bring very quiet or loud speech to the level the networks know; what is heard stays as it is.
-        soundtrack: What is heard: driving (the sound that moves the lips), original (the face video's), or a file.
-        watermark: Text, or PNG with transparency, to show in a corner.
-        crf: Quality of H.264, 0 to 51, lower is better.
-        preset: Speed of H.264, ultrafast to veryslow.
-        cache: Keep face tracks between runs.
+        expdir: Folder of experiments; the newest generator (and voice) in it is used.
+        wav2lip_exp: Folder of the generator, or a published checkpoint, instead.
+        face_backend: auto, dlib, face_alignment or s3fd.
+        device: auto, cpu or cuda.
+        engine: What runs the generator: auto, torch, openvino or onnxruntime.
+        precision: auto, fp32, bf16 or fp16.
     """
 
-    quality: str = "improved"
-    fps: float | None = None
-    start: float = 0.0
-    select: str = "largest"
-    length: str = "sound"
-    loop: str = "pingpong"
-    mask: str = "landmarks"
-    mask_size: float = 1.0
-    mask_feather: float = 1.0
-    mouth_tracking: bool = True
-    debug_mask: bool = False
-    restorer: str = "auto"
-    restore_blend: float = 0.8
-    weights_dir: str | None = None
-    gate: bool = True
-    level: bool = True
-    soundtrack: str = "driving"
-    watermark: str | None = None
-    crf: int = 18
-    preset: str = "veryfast"
-    cache: bool = True
+    rendered = RenderOptions
+    expdir: str = "exp"
+    wav2lip_exp: str | None = None
+    face_backend: str = "auto"
+    device: str = "auto"
+    engine: str = "auto"
+    precision: str = "auto"
 
-    def __post_init__(self):
-        for name, known in (("quality", QUALITIES), ("mask", MASKS), ("loop", LOOPS), ("length", LENGTHS)):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} '{getattr(self, name)}' is none of {', '.join(known)}")
-        if self.fps is not None and not 1 <= self.fps <= 120:
-            raise ValueError(f"fps {self.fps:g} is not between 1 and 120")
-        if not (0 <= self.restore_blend <= 1 and self.mask_size > 0 and self.mask_feather >= 0 and self.start >= 0):
-            raise ValueError("restore_blend is 0 to 1, mask_size above 0, mask_feather and start not below 0")
+    def talker(self):
+        """See ``Setup``."""
+        from silvertalk.wav2lip.lipsync import LipSync
 
-    def changed(self) -> dict:
-        """Options that differ from their defaults."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        return LipSync(self.weights()[0], self.face_backend, self.device, self.engine, self.precision)
+
+    def weights(self) -> list:
+        """See ``Setup``."""
+        return [self.wav2lip_exp or newest_experiment(self.expdir, "wav2lip_")]

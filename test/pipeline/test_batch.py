@@ -15,10 +15,10 @@ from silvertalk.bin.silvertalk import main
 from silvertalk.face import make_backend
 from silvertalk.media import VideoWriter, read_frames, write_audio
 from silvertalk.pipeline.batch import MANIFEST, pair_up, render_batch
+from silvertalk.talker.options import RenderOptions
 from silvertalk.training.experiment import save_config
 from silvertalk.wav2lip import Wav2Lip, save_checkpoint
 from silvertalk.wav2lip.lipsync import LipSync
-from silvertalk.wav2lip.options import RenderOptions
 
 RATE = 16000
 OPTIONS = RenderOptions(preset="ultrafast")
@@ -211,7 +211,7 @@ from silvertalk.pipeline.batch import pair_up, render_batch
 from silvertalk.engine.runtimes import Engine
 from silvertalk.wav2lip.convert import generator_shapes
 from silvertalk.wav2lip.lipsync import LipSync
-from silvertalk.wav2lip.options import RenderOptions
+from silvertalk.talker.options import RenderOptions
 
 class Slow(Engine):
     calls = 0

@@ -8,9 +8,9 @@ from silvertalk.data import combine_parts, read_scp, write_scp
 from silvertalk.face import make_backend
 from silvertalk.media import read_frames, write_audio
 from silvertalk.pipeline.decode import decode_set
+from silvertalk.talker.options import RenderOptions
 from silvertalk.wav2lip import Wav2Lip
 from silvertalk.wav2lip.lipsync import LipSync
-from silvertalk.wav2lip.options import RenderOptions
 
 CLIPS = ("a-1", "a-2", "a-3", "a-4")
 

@@ -13,8 +13,8 @@ import pytest
 
 from silvertalk.face import make_backend
 from silvertalk.media import VideoWriter, read_audio, read_frames, write_audio
+from silvertalk.talker.options import RenderOptions
 from silvertalk.wav2lip.lipsync import LipSync
-from silvertalk.wav2lip.options import RenderOptions
 
 RATE = 16000
 OPTIONS = RenderOptions(preset="ultrafast", quality="fast", cache=False)
@@ -88,7 +88,7 @@ def attempt(lipsync, face, sound, folder) -> str | None:
     before = signal.signal(signal.SIGALRM, too_long)
     signal.alarm(PATIENCE)
     try:
-        result = lipsync.sync_file(face, sound, out, OPTIONS)
+        result = lipsync.render_file(face, sound, out, OPTIONS)
     except (RuntimeError, ValueError, OSError) as error:
         assert face.name in str(error) or sound.name in str(error), f"{error!r} names no file"
         assert not out.parent.exists() or not list(out.parent.iterdir())
@@ -185,7 +185,7 @@ def test_cover_art_is_a_photo(lipsync, photo, sound, tmp_path):
         frame.sample_rate = RATE
         out.mux(music.encode(frame))
         out.mux(music.encode(None))
-    result = lipsync.sync_file(tmp_path / "song.mp3", sound, tmp_path / "o.mp4", OPTIONS)
+    result = lipsync.render_file(tmp_path / "song.mp3", sound, tmp_path / "o.mp4", OPTIONS)
     assert (result.num_frames, result.fps, result.seconds_without_face) == (15, 25, 0)
 
 
@@ -193,19 +193,19 @@ def test_older_file_survives(lipsync, clip, sound, tmp_path):
     (tmp_path / "old.mp4").write_text("older")
     (tmp_path / "cut.mp4").write_bytes(clip("mp4")[:5000])
     with pytest.raises(RuntimeError, match="cut.mp4"):
-        lipsync.sync_file(tmp_path / "cut.mp4", sound, tmp_path / "old.mp4", OPTIONS)
+        lipsync.render_file(tmp_path / "cut.mp4", sound, tmp_path / "old.mp4", OPTIONS)
     for name in ("cut.mp4/o.mp4", "out"):
         (tmp_path / "out").mkdir(exist_ok=True)
         (tmp_path / "face.mkv").write_bytes(clip("mkv"))
         with pytest.raises(OSError, match=f"cannot write .*{name}.*another folder"):
-            lipsync.sync_file(tmp_path / "face.mkv", sound, tmp_path / name, OPTIONS)
+            lipsync.render_file(tmp_path / "face.mkv", sound, tmp_path / name, OPTIONS)
     assert (tmp_path / "old.mp4").read_text() == "older"
     assert {path.name for path in tmp_path.iterdir()} == {"old.mp4", "cut.mp4", "face.mkv", "out"}
 
 
 def test_start_behind_the_end(lipsync, face_video, sound, tmp_path):
     with pytest.raises(RuntimeError, match=r"face.mp4: shows no picture at 2.50 s; it lasts 2.00 s"):
-        lipsync.sync_file(face_video, sound, tmp_path / "o.mp4", RenderOptions(start=2.5, cache=False))
+        lipsync.render_file(face_video, sound, tmp_path / "o.mp4", RenderOptions(start=2.5, cache=False))
 
 
 # Time stamps: the picture flashes, and the sound begins to beep, at these seconds.
@@ -232,7 +232,7 @@ def beginnings(flags, rate):
 
 def check_in_step(lipsync, path, out):
     """Render a clapper with its own sound: two seconds, and flash and beep less than a frame apart."""
-    result = lipsync.sync_file(path, path, out, OPTIONS)
+    result = lipsync.render_file(path, path, out, OPTIONS)
     assert result.num_frames / result.fps == pytest.approx(2.0, abs=0.05)
     bright = np.array([frame[10:30, -30:-10].mean() > 127 for frame in read_frames(out, result.fps)])
     wav, rate = read_audio(out)
@@ -255,7 +255,7 @@ def test_late_sound(lipsync, make_media, photo, tmp_path):
     times = [k / 25 for k in range(50)]
     frames, wav = clapper(photo, times)
     path = make_media(tmp_path / "late.mp4", [time + 0.25 for time in times], frames, wav, RATE)
-    result = lipsync.sync_file(path, path, tmp_path / "out.mp4", OPTIONS)
+    result = lipsync.render_file(path, path, tmp_path / "out.mp4", OPTIONS)
     assert result.num_frames == 50 - 6  # the sound that precedes the picture is not seen
 
 

@@ -1,28 +1,27 @@
 """Portraits through the commands: alone, said by a voice, with Wav2Lip's lips, and a whole set."""
 
-from types import SimpleNamespace
-
 import cv2
 import numpy as np
 import pytest
 import torch
 
-from silvertalk.bin import makeittalk_decode
+from silvertalk.bin import face_decode
 from silvertalk.bin.silvertalk import main
 from silvertalk.data import combine_parts, read_scp, write_scp
 from silvertalk.engine.runtimes import Engine
 from silvertalk.face import NoFaceError, make_backend
 from silvertalk.makeittalk.checkpoint import save_checkpoint
 from silvertalk.makeittalk.networks import AutoVC, ContentBranch, ImageTranslation, SpeakerBranch
-from silvertalk.makeittalk.options import PortraitOptions
+from silvertalk.makeittalk.options import PortraitOptions, PortraitSetup
 from silvertalk.makeittalk.portrait import motion
 from silvertalk.makeittalk.portrait.portrait import Portrait
+from silvertalk.makeittalk.portrait.refined import RefinedPortrait
 from silvertalk.makeittalk.statistics import mean_face_statistics
 from silvertalk.media import probe, read_frames, write_audio
 from silvertalk.pipeline import TalkingFace
-from silvertalk.pipeline.refine import RefinedPortrait, load_portrait
 from silvertalk.training.experiment import save_config
-from silvertalk.tts.synthesizer import Speech
+from silvertalk.tts.captions import TimedSentence
+from silvertalk.tts.synthesizer import SpokenSentence
 from silvertalk.wav2lip.lipsync import LipSync
 
 RATE = 16000
@@ -35,6 +34,19 @@ class Mirror(Engine):
 
     def _run(self):
         return self.inputs["picture"][:, 3:]
+
+
+class Hiss:
+    """A voice of a tenth of a second a letter."""
+
+    sampling_rate = RATE
+
+    def count_tokens(self, text):
+        return len(text)
+
+    def stream(self, text, options=None, in_pieces=False):
+        timing = TimedSentence(1, text, text, 0.0, 0.1 * len(text))
+        yield SpokenSentence(timing, iter([sound(0.1 * len(text))]))
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +96,7 @@ def test_command(expdir, tmp_path, monkeypatch):
 
 
 def test_say(portrait, expdir, tmp_path):
-    voice = SimpleNamespace(speak=lambda text, options: Speech(sound(0.1 * len(text)), RATE, ()))
-    talking = TalkingFace(voice, portrait)
+    talking = TalkingFace(Hiss(), portrait)
     assert talking.say("hello", expdir / "me.png", tmp_path / "o.mp4").num_frames == 12
     with pytest.raises(ValueError, match="'x' is none of wav2lip, makeittalk"):
         TalkingFace.from_exp(expdir, model="x")
@@ -94,25 +105,25 @@ def test_say(portrait, expdir, tmp_path):
 def test_lips_are_drawn_once_more(portrait, grey_engine, expdir, tmp_path):
     refined = RefinedPortrait(portrait, LipSync(grey_engine, portrait.backend))
     options = PortraitOptions(preset="ultrafast", crf=8)
-    plain = portrait.animate(expdir / "me.png", expdir / "a.wav", tmp_path / "plain.mp4", options)
-    result = refined.animate(expdir / "me.png", expdir / "a.wav", tmp_path / "refined.mp4", options)
+    plain = portrait.render_file(expdir / "me.png", expdir / "a.wav", tmp_path / "plain.mp4", options)
+    result = refined.render_file(expdir / "me.png", expdir / "a.wav", tmp_path / "refined.mp4", options)
     assert result.num_frames == plain.num_frames == 10 and result.out.endswith("refined.mp4")
     one, other = (next(iter(read_frames(tmp_path / f"{name}.mp4"))).astype(int) for name in ("plain", "refined"))
-    x1, y1, x2, y2 = (int(v) for v in plain.bbox)
+    x1, y1, x2, y2 = (int(v) for v in portrait.prepare(expdir / "me.png").face_box(cropped=False))
     middle, lips = np.abs(one - other).max(axis=2)[y1 : (y1 + y2) // 2, x1:x2], np.abs(one - other)[y2 - 30 : y2 - 15]
     assert lips[:, (x1 + x2) // 2 - 10 : (x1 + x2) // 2 + 10].mean() > 10 > 5 > middle.mean()
     again = refined.render(expdir / "me.png", sound(0.4), RATE, tmp_path / "again.mp4", options)
     assert again.num_frames == 10
     with pytest.raises(NoFaceError):
-        refined.animate(expdir / "me.png", expdir / "a.wav", tmp_path / "x.mp4", PortraitOptions(select="3"))
+        refined.render_file(expdir / "me.png", expdir / "a.wav", tmp_path / "x.mp4", PortraitOptions(select="3"))
     assert not (tmp_path / "x.mp4").exists()
 
 
 def test_what_is_missing_is_said(expdir, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"no trained wav2lip_\*"):
-        load_portrait(expdir, "wav2lip")
+        PortraitSetup(expdir=str(expdir), refine="wav2lip").talker()
     with pytest.raises(FileNotFoundError, match="run stage 11"):
-        load_portrait(tmp_path)
+        PortraitSetup(expdir=str(tmp_path)).talker()
 
 
 def test_a_set(portrait, face_video, tmp_path, monkeypatch):
@@ -125,12 +136,13 @@ def test_a_set(portrait, face_video, tmp_path, monkeypatch):
     write_scp(folder / "audio.scp", {utt_id: tmp_path / f"{utt_id}.wav" for utt_id in clips})
     write_scp(tmp_path / "voice.scp", {"a-1": tmp_path / "a-2.wav"})
     asked = {}
-    monkeypatch.setattr(makeittalk_decode, "load_portrait", lambda **options: asked.update(options) or portrait)
+    monkeypatch.setattr(PortraitSetup, "talker", lambda setup: asked.update(vars(setup)) or portrait)
     given = {f"{name}_exp": f"exp/{name}" for name in NAMES}
     given |= {"face_dir": folder, "out_dir": tmp_path / "out", "wav_scp": tmp_path / "voice.scp"}
-    makeittalk_decode.main([*(f"--{name}={value}" for name, value in given.items()), "--face_backend=dlib"])
-    assert {name: asked[name] for name in NAMES} == {name: f"exp/{name}" for name in NAMES}
-    assert asked["backend"] == "dlib" and asked["device"] == "cpu"
+    command = ["--model=makeittalk", *(f"--{name}={value}" for name, value in given.items()), "--face_backend=dlib"]
+    face_decode.main(command)
+    assert {name: asked[f"{name}_exp"] for name in NAMES} == {name: f"exp/{name}" for name in NAMES}
+    assert asked["face_backend"] == "dlib"
     for kind, wanted in (("recorded", clips), ("control", clips), ("video", clips[:1])):
         assert not combine_parts(tmp_path / "out" / kind, list(wanted))[1]
         assert set(read_scp(tmp_path / "out" / kind / "video.scp")) == set(wanted)

@@ -16,12 +16,11 @@ from silvertalk.face.source import FaceSource, make_avatar
 from silvertalk.media import VideoWriter, probe, read_audio, read_frames, read_pictures, write_audio
 from silvertalk.media.sound import Sound, exactly, mixed
 from silvertalk.talker import playback
+from silvertalk.talker.options import RenderOptions
 from silvertalk.talker.playback import play, playing_order
 from silvertalk.wav2lip import Wav2Lip
 from silvertalk.wav2lip.convert import generator_shapes
 from silvertalk.wav2lip.lipsync import LipSync
-from silvertalk.wav2lip.options import RenderOptions
-from silvertalk.wav2lip.render import Rendering, _mel_windows
 
 RATE = 16000
 
@@ -83,7 +82,7 @@ def test_rate_of_the_result(renderer, photo, tmp_path, fps):
 def test_photo(renderer, photo, tmp_path):
     cv2.imwrite(str(tmp_path / "face.png"), photo[..., ::-1])
     write_audio(tmp_path / "a.wav", noise(1.0), RATE)
-    result = renderer.sync_file(tmp_path / "face.png", tmp_path / "a.wav", tmp_path / "out.mp4")
+    result = renderer.render_file(tmp_path / "face.png", tmp_path / "a.wav", tmp_path / "out.mp4")
     assert result.num_frames == 25 and result.seconds_without_face == 0
     info = probe(tmp_path / "out.mp4")
     assert (info.width, info.height, info.fps, info.has_audio) == (240, 240, 25.0, True)
@@ -92,10 +91,8 @@ def test_photo(renderer, photo, tmp_path):
 @pytest.mark.parametrize("quality", ["fast", "improved"])
 def test_only_the_lower_face_changes(renderer, face_video, quality):
     options = RenderOptions(quality=quality)
-    rendering = Rendering(
-        renderer.engine, renderer.backend, face_video, {"largest": Sound.from_array(noise(0.6), RATE)}, options
-    )
-    boxes = rendering.speakers[0].track.bbox
+    rendering = renderer.open(face_video, Sound.from_array(noise(0.6), RATE), options)
+    boxes = rendering.faces[0].track.bbox
     for number, (before, after) in enumerate(zip(read_pictures(face_video), rendering.pictures(), strict=False)):
         x1, y1, x2, y2 = boxes[number]
         differs = before.luma != after.luma
@@ -122,7 +119,7 @@ def test_forwards_and_backwards_without_a_jump(face_video, monkeypatch):
 
 
 def test_every_frame_gets_a_whole_window():
-    windows = _mel_windows(noise(2.0), 50, 25)
+    windows = LipSync(Repeater()).listen(noise(2.0), 50, 25)
     assert all(windows[k].shape == (80, 16) for k in range(50))
     assert (windows[49][:, -8:] == -4).all()  # silence after the end, not a repeated tail
 
@@ -166,8 +163,7 @@ def test_frames_without_a_face_are_passed_through(renderer, photo, tmp_path, cap
     with VideoWriter(tmp_path / "in.mp4", 25) as out:
         for k in range(60):
             out.write(scenery if 20 <= k < 40 else photo)
-    sound = {"largest": Sound.from_array(syllables(2.4), RATE)}
-    rendering = Rendering(renderer.engine, renderer.backend, tmp_path / "in.mp4", sound, RenderOptions())
+    rendering = renderer.open(tmp_path / "in.mp4", Sound.from_array(syllables(2.4), RATE))
     for number, (before, after) in enumerate(
         zip(read_pictures(tmp_path / "in.mp4"), rendering.pictures(), strict=True)
     ):
@@ -180,10 +176,10 @@ def test_frames_without_a_face_are_passed_through(renderer, photo, tmp_path, cap
 
 def test_sound_is_held_by_one_rendering_only_while_needed(renderer, face_video):
     sound = Sound.from_array(syllables(1.2), RATE)
-    Rendering(renderer.engine, renderer.backend, face_video, {"largest": sound}, RenderOptions())
+    renderer.open(face_video, sound)
     assert sound.wav is None and sound.seconds == pytest.approx(1.2)
     with pytest.raises(ValueError, match="sound: has been rendered"):
-        Rendering(renderer.engine, renderer.backend, face_video, {"largest": sound}, RenderOptions())
+        renderer.open(face_video, sound)
 
 
 def test_two_faces_with_a_sound_each(photo, tmp_path):
@@ -193,7 +189,7 @@ def test_two_faces_with_a_sound_each(photo, tmp_path):
     engine = Repeater()
     lipsync = LipSync(engine, make_backend("dlib"))
     sounds = {"0": Sound.from_array(silence, RATE), "1": Sound.from_array(speech, RATE)}
-    lipsync.render_speakers(tmp_path / "both.png", sounds, tmp_path / "out.mp4")
+    lipsync.render_sounds(tmp_path / "both.png", sounds, tmp_path / "out.mp4")
     frame = list(read_frames(tmp_path / "out.mp4"))[12].astype(int)
     left, right = np.abs(frame[:, :240] - both[:, :240]), np.abs(frame[:, 240:] - both[:, 240:])
     assert left[140:].max() > 30 and right[140:].max() > 30
@@ -213,7 +209,7 @@ def test_soundtracks(renderer, face_video, tmp_path, channels):
     write_audio(tmp_path / "mix.flac", np.ones(22050, np.float32) * 0.1, 22050)
     loud = {}
     for track in ("driving", "original", str(tmp_path / "mix.flac")):
-        renderer.sync_file(
+        renderer.render_file(
             tmp_path / "in.mp4", tmp_path / "speech.wav", tmp_path / "o.mp4", RenderOptions(soundtrack=track)
         )
         wav, rate = read_audio(tmp_path / "o.mp4")
@@ -274,20 +270,18 @@ def test_file_says_that_it_is_synthetic(renderer, face_video, tmp_path):
 
 def test_preview_is_the_frame_of_the_video(renderer, face_video, tmp_path):
     write_audio(tmp_path / "a.wav", syllables(3.0), RATE)
-    sounds = {"largest": str(tmp_path / "a.wav")}
-    renderer.sync_file(face_video, tmp_path / "a.wav", tmp_path / "o.mp4", RenderOptions(crf=0))
+    renderer.render_file(face_video, tmp_path / "a.wav", tmp_path / "o.mp4", RenderOptions(crf=0))
     frames = list(read_frames(tmp_path / "o.mp4"))
     for number in (0, 30, 60):
-        assert np.abs(renderer.preview(face_video, sounds, number).astype(int) - frames[number]).max() <= 4
+        sound = Sound.from_file(tmp_path / "a.wav")
+        assert np.abs(renderer.preview(face_video, sound, number).astype(int) - frames[number]).max() <= 4
     with pytest.raises(ValueError, match="75, from 0 on"):
-        renderer.preview(face_video, sounds, 75)
+        renderer.preview(face_video, Sound.from_file(tmp_path / "a.wav"), 75)
 
 
 def test_debug_mask_and_watermark_show(renderer, face_video, tmp_path):
-    sounds = {"largest": str(tmp_path / "a.wav")}
-    write_audio(tmp_path / "a.wav", syllables(0.5), RATE)
     plain, tinted, marked = (
-        renderer.preview(face_video, sounds, 3, options).astype(int)
+        renderer.preview(face_video, Sound.from_array(syllables(0.5), RATE), 3, options).astype(int)
         for options in (RenderOptions(), RenderOptions(debug_mask=True), RenderOptions(watermark="AI"))
     )
     assert (tinted[..., 0] - plain[..., 0]).max() > 40 and np.abs(tinted - plain)[:80].max() == 0

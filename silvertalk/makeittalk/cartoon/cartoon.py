@@ -6,26 +6,21 @@ The chain is that of portraits up to the landmarks; then the puppet's triangles 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from itertools import islice
 
 import cv2
 import numpy as np
 
-from silvertalk.face.prepare.dump import MIN_SOUND
-from silvertalk.face.watermark import make_watermark
 from silvertalk.makeittalk.cartoon.puppet import Puppet, read_drawing
 from silvertalk.makeittalk.geometry import close_mouth
 from silvertalk.makeittalk.mouth import paint_mouth
 from silvertalk.makeittalk.options import MOUTHS, CartoonOptions
-from silvertalk.makeittalk.portrait.motion import Motion, at_rate
+from silvertalk.makeittalk.portrait.motion import Motion, at_rate, from_rest_to_rest
 from silvertalk.makeittalk.warp import Warp, blend
-from silvertalk.media import Picture, VideoWriter
-from silvertalk.media.provenance import provenance
-from silvertalk.media.sound import Sound, heard_together
-from silvertalk.utils import progress
+from silvertalk.media import Picture
+from silvertalk.media.sound import Sound
+from silvertalk.talker.base import Take, Talker, only_sound
 from silvertalk.utils.background import in_background
 
 FACE_WINDOW, MOUTH_WINDOW = 17, 11  # frames over which landmarks are smoothed, as published
@@ -33,90 +28,63 @@ PICTURES_AHEAD = 8
 WHITE = 255
 
 
-@dataclass
-class CartoonResult:
-    """What was rendered."""
-
-    out: str  # the file
-    num_frames: int
-    fps: float
-
-
-class Cartoon:
+class Cartoon(Talker):
     """Animates puppets.
 
     Args:
         motion: The networks that move a face with a sound.
 
     Example:
-        ``Cartoon(Motion.from_exp("exp")).animate("egs/cartoon/counsellor", "speech.wav", "out.mp4")``
+        ``Cartoon(Motion(autovc, content, speaker)).render_file("egs/cartoon/counsellor", "speech.wav", "out.mp4")``
     """
 
+    note = "The picture of this video is synthetic: a machine made a drawing say this sound."
+    options = CartoonOptions
+
     def __init__(self, motion: Motion):
-        self.motion = motion
+        self.motion, self.name = motion, motion.name
 
-    def animate(
-        self,
-        puppet: str | os.PathLike | Puppet,
-        sound: str | os.PathLike | Sound,
-        out,
-        background: str | os.PathLike | None = None,
-        options: CartoonOptions | None = None,
-    ) -> CartoonResult:
-        """Let a puppet say a sound.
-
-        Args:
-            puppet: Its folder, its picture, or the puppet.
-            sound: Any file with sound, or the sound.
-            out: The mp4 to write, as long as the sound; see ``VideoWriter``.
-            background: Picture shown behind the puppet, stretched to its size; None: white.
-            options: How.
+    def prepare(self, face, options: CartoonOptions | None = None, seconds: float | None = None) -> CartoonFace:
+        """Read a puppet: its folder, its picture, or a ``Puppet``; see ``Talker.prepare``.
 
         Raises:
-            FileNotFoundError: A file of these is missing.
-            ValueError: The puppet is damaged, or there is less than 0.1 s of sound.
+            FileNotFoundError: A file of it, or the background, is missing.
+            ValueError: The puppet is damaged.
         """
         options = options or CartoonOptions()
-        puppet = puppet if isinstance(puppet, Puppet) else Puppet.load(puppet)
-        behind = None if background is None else read_drawing(background)[..., :3]
-        sound = sound if isinstance(sound, Sound) else Sound.from_file(sound)
-        if sound.seconds < MIN_SOUND:
-            raise ValueError(f"{sound.name}: lasts {sound.seconds:.3f} s, less than {MIN_SOUND} s; give a longer sound")
+        puppet = face if isinstance(face, Puppet) else Puppet.load(face)
+        behind = None if options.background is None else read_drawing(options.background)[..., :3]
         if options.inner_lip not in (None, puppet.inner_lip):
             puppet = puppet.with_mesh(options.inner_lip)
-        num_frames = max(1, round(sound.seconds * options.fps))
-        pieces, rate = heard_together([sound.heard], max(sound.seconds, num_frames / options.fps))
-        name = getattr(out, "name", "stream") if hasattr(out, "write") else str(out)
-        about = provenance(
-            "The picture of this video is synthetic: a machine made a drawing say this sound.",
-            self.motion.name,
-            puppet.name,
-            [sound.name],
-            options.changed(),
-        )
-        face = CartoonFace(puppet, behind, options.mouth)
-        with VideoWriter(
-            out, options.fps, pieces, rate, quality=options.crf, preset=options.preset, metadata={"comment": about}
-        ) as writer:
-            shown = in_background(self.pictures(face, sound.take_wav(), num_frames, options), PICTURES_AHEAD)
-            for picture in progress(shown, desc=Path(name).name, total=num_frames):
-                writer.write(picture)
-        return CartoonResult(name, num_frames, options.fps)
+        return CartoonFace(puppet, behind, options.mouth)
 
-    def pictures(
-        self, face: CartoonFace, wav: np.ndarray, num_frames: int, options: CartoonOptions
-    ) -> Iterator[Picture]:
-        """Draw the frames of a puppet that says a sound, 16 kHz float (N,) in [-1, 1]."""
-        puppet, mark = face.puppet, None
-        rest = close_mouth(puppet.closed, amount=1) if options.close_mouth else puppet.closed
-        moved = self.motion.landmarks(rest, wav, options, FACE_WINDOW, MOUTH_WINDOW)
+    def _open(self, face, sounds: Mapping[str, Sound], options: CartoonOptions, phase: int | None) -> CartoonTake:
+        sound = only_sound(sounds, "a puppet")
+        face = face if isinstance(face, CartoonFace) else self.prepare(face, options)
+        return CartoonTake(self.motion, face, sound, options, streamed=phase is not None)
+
+
+class CartoonTake(Take):
+    """A puppet that is about to say a sound."""
+
+    def __init__(self, motion: Motion, face: CartoonFace, sound: Sound, options: CartoonOptions, streamed: bool):
+        super().__init__(face.puppet.name, [sound], options.fps, max(1, round(sound.seconds * options.fps)))
+        self.motion, self.drawing, self.options, self.streamed = motion, face, options, streamed
+
+    def pictures(self, first: int = 0) -> Iterator[Picture]:
+        """See ``Take``; what lies before ``first`` is drawn, too, because a face moves on from where it was."""
+        return in_background(islice(self._drawn(), first, None), PICTURES_AHEAD)
+
+    def _drawn(self) -> Iterator[Picture]:
+        puppet, wav = self.drawing.puppet, self.sounds[0].take_wav()
+        rest = close_mouth(puppet.closed, amount=1) if self.options.close_mouth else puppet.closed
+        moved = self.motion.landmarks(rest, wav, self.options, FACE_WINDOW, MOUTH_WINDOW)
         del wav  # it lets go of it, too
-        for points in at_rate(moved, options.fps, num_frames):
-            picture = Picture.from_rgb(face.draw(puppet.to_pixels(points))[..., ::-1])
-            if options.watermark:
-                mark = mark or make_watermark(options.watermark, picture)
-                mark.draw(picture)
-            yield picture
+        landmarks = at_rate(moved, self.fps, self.num_frames)
+        if self.streamed:
+            landmarks = from_rest_to_rest(landmarks, rest, self.num_frames, self.fps)
+        for points in landmarks:
+            yield Picture.from_rgb(self.drawing.draw(puppet.to_pixels(points))[..., ::-1])
 
 
 class CartoonFace:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from silvertalk.makeittalk.checkpoint import load_network
-from silvertalk.makeittalk.options import VideoOptions
+from silvertalk.makeittalk.options import MotionOptions
 from silvertalk.makeittalk.portrait.animate import AudioToLandmarks, finish
 from silvertalk.makeittalk.published.pickles import read_embeddings
 from silvertalk.makeittalk.sound import (
@@ -29,12 +29,12 @@ from silvertalk.media import read_audio
 from silvertalk.media.mel import SAMPLING_RATE
 from silvertalk.media.speaker import speaker_embedding, to_pcm
 from silvertalk.media.speech import drive_sound
-from silvertalk.training.experiment import newest_experiment
 
 HOP = 256  # samples of a frame of landmarks
 PIECE = 3750  # frames of sound converted at a time, 60 s
 CONTEXT = 64  # frames, 1 s, heard before and after a piece; the filter and the network have forgotten what is further
 VOICE_SECONDS = 60  # of the sound that say who speaks
+REST_SECONDS = 0.24  # in which a piece of a stream leaves its rest, and comes back to it
 EDGE = 4  # frames, half of 0.14 s, in which the lips come to rest in silence
 
 
@@ -61,32 +61,11 @@ class Motion:
         self.animator = AudioToLandmarks(*branches, device=device)
         self.name = Path(content).name if isinstance(content, str | os.PathLike) else type(content).__name__
 
-    @classmethod
-    def from_exp(
-        cls, expdir: str | os.PathLike = "exp", autovc=None, content=None, speaker=None, statistics=None, device="cpu"
-    ) -> Motion:
-        """Load what a recipe trained.
-
-        Args:
-            expdir: Folder of experiments; the newest of each kind is taken unless another is named.
-            autovc: See the constructor.
-            content: Likewise.
-            speaker: Likewise.
-            statistics: Likewise.
-            device: Likewise.
-
-        Raises:
-            FileNotFoundError: Nothing of a kind was trained.
-        """
-        named = {"autovc": autovc, "content": content, "speaker": speaker}
-        found = {name: given or newest_experiment(expdir, f"makeittalk_{name}_") for name, given in named.items()}
-        return cls(**found, statistics=statistics, device=device)
-
     def landmarks(
         self,
         face: np.ndarray,
         wav: np.ndarray,
-        options: VideoOptions,
+        options: MotionOptions,
         face_window: int = 15,
         mouth_window: int = 5,
     ) -> Iterator[np.ndarray]:
@@ -151,6 +130,24 @@ def at_rate(blocks: Iterable[np.ndarray], fps: float, num_frames: int) -> Iterat
         last = len(rows) - 1
         a, b = rows[min(low - first, last)], rows[min(low - first + 1, last)]
         yield a + (place - low) * (b - a)
+
+
+def from_rest_to_rest(frames: Iterable[np.ndarray], rest: np.ndarray, num_frames: int, fps: float):
+    """Let a movement begin and end at rest, so that pieces of a stream follow one another without a jump.
+
+    Args:
+        frames: Landmarks (68, 3) of each frame.
+        rest: Likewise, of the face at rest.
+        num_frames: How many.
+        fps: Frames per second.
+
+    Yields:
+        (68, 3).
+    """
+    ramp = max(1.0, REST_SECONDS * fps)
+    for number, points in enumerate(frames):
+        share = min(1.0, number / ramp, (num_frames - 1 - number) / ramp)
+        yield rest + share * share * (3 - 2 * share) * (points - rest)
 
 
 def speaking(wav: np.ndarray) -> np.ndarray:

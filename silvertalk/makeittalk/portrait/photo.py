@@ -39,6 +39,7 @@ class Head:
     shift: np.ndarray  # (2,) of ``normalise_face``
     scale: float
     turn: np.ndarray  # (2, 2) rotation that sets the face upright, around the square's middle
+    name: str = "photo"  # its file
 
     def place(self, points: np.ndarray) -> np.ndarray:
         """Normalised landmarks (..., 68, 3) -> (..., 68, 2), pixels of the portrait."""

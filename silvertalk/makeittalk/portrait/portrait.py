@@ -9,44 +9,31 @@ not grow with length, and a stream begins while its end is still to be heard.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from silvertalk.engine.runtimes import Engine
 from silvertalk.face import make_backend
-from silvertalk.face.prepare.dump import MIN_SOUND
-from silvertalk.face.watermark import make_watermark
 from silvertalk.makeittalk.drawing import draw_landmarks
-from silvertalk.makeittalk.options import PortraitOptions
+from silvertalk.makeittalk.options import PortraitOptions, PortraitSetup
 from silvertalk.makeittalk.portrait import translate
 from silvertalk.makeittalk.portrait.mesh import MovingPortrait
-from silvertalk.makeittalk.portrait.motion import Motion, at_rate
+from silvertalk.makeittalk.portrait.motion import Motion, at_rate, from_rest_to_rest
 from silvertalk.makeittalk.portrait.photo import Head, make_head, read_photo
-from silvertalk.media import Picture, VideoWriter
-from silvertalk.media.provenance import provenance
-from silvertalk.media.sound import Sound, heard_together
-from silvertalk.training.experiment import newest_experiment
-from silvertalk.utils import progress
+from silvertalk.media import Picture
+from silvertalk.media.sound import Sound
+from silvertalk.talker.base import Take, Talker, only_sound
 from silvertalk.utils.background import in_background
 
 BATCHES_AHEAD = 1
 PICTURES_AHEAD = 8
 
 
-@dataclass
-class PortraitResult:
-    """What was rendered."""
-
-    out: str  # the file
-    num_frames: int
-    fps: float
-    bbox: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)  # x1 y1 x2 y2 of the face, pixels of the result
-
-
-class Portrait:
+class Portrait(Talker):
     """Animates photos.
 
     Args:
@@ -66,12 +53,15 @@ class Portrait:
             than are found; None: they are if the content branch is a file without a configuration beside it.
 
     Example:
-        ``Portrait.from_exp("exp").animate("me.jpg", "speech.wav", "out.mp4")``
+        ``Portrait.from_exp("exp").render_file("me.jpg", "speech.wav", "out.mp4")``
 
     Raises:
         FileNotFoundError: Something of this is not there.
         ValueError: Another network.
     """
+
+    note = "The picture of this video is synthetic: a machine made a photo say this sound."
+    options = PortraitOptions
 
     def __init__(
         self,
@@ -101,97 +91,70 @@ class Portrait:
         self.statistics = self.motion.statistics
         self.backend = make_backend(backend, self.device) if isinstance(backend, str) else backend
         self.official = _is_official(content) if official is None else official
-        self.model = (
-            Path(translation).name if isinstance(translation, str | os.PathLike) else type(translation).__name__
-        )
+        model = Path(translation).name if isinstance(translation, str | os.PathLike) else type(translation).__name__
+        self.name = f"{model} ({self.engine.name})"
 
     @classmethod
-    def from_exp(
-        cls, expdir: str | os.PathLike = "exp", autovc=None, content=None, speaker=None, translation=None, **options
-    ) -> Portrait:
+    def from_exp(cls, expdir: str | os.PathLike = "exp", **options) -> Talker:
         """Load what a recipe trained.
 
         Args:
             expdir: Folder of experiments; the newest of each kind is taken unless another is named.
-            autovc: See the constructor.
-            content: Likewise.
-            speaker: Likewise.
-            translation: Likewise.
-            **options: Of the constructor.
+            **options: Of ``PortraitSetup``.
 
         Raises:
             FileNotFoundError: Nothing of a kind was trained.
         """
-        named = {"autovc": autovc, "content": content, "speaker": speaker, "translation": translation}
-        found = {name: given or newest_experiment(expdir, f"makeittalk_{name}_") for name, given in named.items()}
-        return cls(**found, **options)
+        return PortraitSetup(expdir=str(expdir), **options).talker()
 
-    def animate(
-        self, photo: str | os.PathLike, sound: str | os.PathLike, out, options: PortraitOptions | None = None
-    ) -> PortraitResult:
-        """Let a photo say the sound of a file; see ``render``."""
-        return self._render(photo, Sound.from_file(sound), out, options or PortraitOptions())
-
-    def render(
-        self, face: str | os.PathLike, wav: np.ndarray, sampling_rate: int, out, options: PortraitOptions | None = None
-    ) -> PortraitResult:
-        """Let a photo say a sound.
-
-        Args:
-            face: Photo; of a video its first usable frame.
-            wav: Sound (T,) in [-1, 1].
-            sampling_rate: Hz.
-            out: The mp4 to write, as long as the sound; see ``VideoWriter``.
-            options: How.
+    def prepare(
+        self, face: str | os.PathLike, options: PortraitOptions | None = None, seconds: float | None = None
+    ) -> Head:
+        """Find the head in a photo, or in the first usable frame of a video; see ``Talker.prepare``.
 
         Raises:
             NoFaceError: No face in the photo, or a profile.
-            ValueError: Less than 0.1 s of sound.
         """
-        return self._render(face, Sound.from_array(wav, sampling_rate), out, options or PortraitOptions())
-
-    def _render(self, face, sound: Sound, out, options: PortraitOptions) -> PortraitResult:
-        if sound.seconds < MIN_SOUND:
-            raise ValueError(f"{sound.name}: lasts {sound.seconds:.3f} s, less than {MIN_SOUND} s; give a longer sound")
+        options = options or PortraitOptions()
         picture, points = read_photo(face, self.backend, options.select, options.start)
         std_z = self.statistics.std_face[:, 2]
         head = make_head(picture, points, self.engine.img_size, std_z, self.official, options.close_mouth)
-        num_frames = max(1, round(sound.seconds * options.fps))
-        pieces, rate = heard_together([sound.heard], max(sound.seconds, num_frames / options.fps))
-        name = getattr(out, "name", "stream") if hasattr(out, "write") else str(out)
-        about = provenance(
-            "The picture of this video is synthetic: a machine made a photo say this sound.",
-            f"{self.model} ({self.engine.name})",
-            face,
-            [sound.name],
-            options.changed(),
-        )
-        with VideoWriter(
-            out, options.fps, pieces, rate, quality=options.crf, preset=options.preset, metadata={"comment": about}
-        ) as writer:
-            shown = self.pictures(head, sound.take_wav(), num_frames, options)
-            for picture in progress(shown, desc=Path(name).name, total=num_frames):
-                writer.write(picture)
-        return PortraitResult(name, num_frames, options.fps, head.face_box(options.crop))
+        return replace(head, name=str(face))
 
-    def pictures(self, head: Head, wav: np.ndarray, num_frames: int, options: PortraitOptions) -> Iterator[Picture]:
-        """Draw the frames of a head that says a sound.
+    def _open(self, face, sounds: Mapping[str, Sound], options: PortraitOptions, phase: int | None) -> PortraitTake:
+        sound = only_sound(sounds, "a portrait")
+        head = face if isinstance(face, Head) else self.prepare(face, options)
+        return PortraitTake(self, head, sound, options, streamed=phase is not None)
 
-        Args:
-            head: From ``make_head``.
-            wav: 16 kHz sound, float (T,) in [-1, 1]; float32 is written over.
-            num_frames: How many, at ``options.fps``.
-            options: How.
-        """
-        landmarks = at_rate(self.motion.landmarks(head.face, wav, options), options.fps, num_frames)
-        batches = in_background(self._batches(head, landmarks), BATCHES_AHEAD)
+
+class PortraitTake(Take):
+    """A head that is about to say a sound.
+
+    Attributes:
+        head: The head.
+    """
+
+    def __init__(self, portrait: Portrait, head: Head, sound: Sound, options: PortraitOptions, streamed: bool = False):
+        super().__init__(head.name, [sound], options.fps, max(1, round(sound.seconds * options.fps)))
+        self.portrait, self.head, self.options, self.streamed = portrait, head, options, streamed
+        self.engine = portrait.engine
+
+    def pictures(self, first: int = 0) -> Iterator[Picture]:
+        """See ``Take``; what lies before ``first`` is drawn, too, because a face moves on from where it was."""
+        wav = self.sounds[0].take_wav()
+        moved = self.portrait.motion.landmarks(self.head.face, wav, self.options)
+        del wav  # it is let go of there
+        landmarks = at_rate(moved, self.fps, self.num_frames)
+        if self.streamed:
+            landmarks = from_rest_to_rest(landmarks, self.head.face, self.num_frames, self.fps)
+        batches = in_background(self._batches(landmarks), BATCHES_AHEAD)
         drawn = in_background(self._drawn(batches), BATCHES_AHEAD)
-        return in_background(_shown(head, drawn, options), PICTURES_AHEAD)
+        return in_background(islice(self._shown(drawn), first, None), PICTURES_AHEAD)
 
-    def _batches(self, head: Head, landmarks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    def _batches(self, landmarks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
         """Draw landmarks (68, 3) and put the portrait beside them: yields (B, 6, S, S)."""
-        size, held = self.engine.img_size, []
-        move = MovingPortrait(head.portrait, head.photographed()) if self.moves_portrait else None
+        head, size, held = self.head, self.engine.img_size, []
+        move = MovingPortrait(head.portrait, head.photographed()) if self.portrait.moves_portrait else None
         for points in map(head.place, landmarks):
             portrait = move(points) if move else head.portrait
             held.append(translate.to_input(draw_landmarks(points, size), portrait))
@@ -206,16 +169,10 @@ class Portrait:
         for batch in batches:
             yield from map(translate.to_picture, self.engine(batch))
 
-
-def _shown(head: Head, drawn: Iterable[np.ndarray], options: PortraitOptions) -> Iterator[Picture]:
-    """What the video shows of drawn portraits."""
-    mark = None
-    for portrait in drawn:
-        picture = Picture.from_rgb(portrait[..., ::-1]) if options.crop else head.paste(portrait)
-        if options.watermark:
-            mark = mark or make_watermark(options.watermark, picture)
-            mark.draw(picture)
-        yield picture
+    def _shown(self, drawn: Iterable[np.ndarray]) -> Iterator[Picture]:
+        """What the video shows of drawn portraits."""
+        for portrait in drawn:
+            yield Picture.from_rgb(portrait[..., ::-1]) if self.options.crop else self.head.paste(portrait)
 
 
 def _is_official(content) -> bool:

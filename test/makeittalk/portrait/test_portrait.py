@@ -94,7 +94,7 @@ def test_video_is_as_long_as_its_sound(portrait, image, tmp_path, seconds, rate)
 def test_only_the_head_moves(portrait, image, photo, tmp_path):
     result = portrait.render(image, speech(1.0), RATE, tmp_path / "o.mp4", PortraitOptions(crf=1))
     frames = np.stack(list(read_frames(tmp_path / "o.mp4"))).astype(int)
-    x1, y1, x2, y2 = map(int, result.bbox)
+    x1, y1, x2, y2 = map(int, portrait.prepare(image).face_box(cropped=False))
     assert np.abs(np.diff(frames[:, y1:y2, x1:x2], axis=0)).mean() > 1
     side = 240 - 12
     steady = np.abs(frames[1:, :, side:] - frames[:1, :, side:]).max()
@@ -108,7 +108,8 @@ def test_crop_and_rate(portrait, image, tmp_path):
     )
     info = probe(tmp_path / "o.mp4")
     assert (info.width, info.height, result.num_frames) == (128, 128, 38) and info.fps == pytest.approx(62.5)
-    assert 0 < result.bbox[0] < result.bbox[2] < 128
+    box = portrait.prepare(image).face_box(cropped=True)
+    assert 0 < box[0] < box[2] < 128
 
 
 def movement(portrait, image, wav, **options):
@@ -215,8 +216,12 @@ def test_experiments_are_found(networks, tmp_path, image):
         save_config(folder, {"task": f"makeittalk_{name}", "model": options, "data": {"img_size": 64}})
         save_checkpoint(folder / "latest.pth", network)
     statistics().save(tmp_path / "makeittalk_content_x" / "statistics.npz")
-    portrait = Portrait.from_exp(tmp_path, backend="dlib", engine="torch", device="cpu", precision="fp32")
-    assert portrait.engine.img_size == 64 and portrait.model == "makeittalk_translation_x" and not portrait.official
+    portrait = Portrait.from_exp(tmp_path, face_backend="dlib", engine="torch", device="cpu", precision="fp32")
+    assert (
+        portrait.engine.img_size == 64
+        and portrait.name == "makeittalk_translation_x (torch fp32)"
+        and not portrait.official
+    )
     assert portrait.render(image, speech(0.2), RATE, tmp_path / "o.mp4").num_frames == 5
     bare = tmp_path / "bare.pth"
     save_checkpoint(bare, networks["content"])
@@ -238,7 +243,7 @@ def test_bad_input_is_named_and_leaves_nothing(portrait, image, tmp_path):
     with pytest.raises(FileNotFoundError, match="gone.png"):
         portrait.render(tmp_path / "gone.png", speech(1), RATE, out)
     with pytest.raises(FileNotFoundError, match="gone.wav"):
-        portrait.animate(image, tmp_path / "gone.wav", out)
+        portrait.render_file(image, tmp_path / "gone.wav", out)
     with pytest.raises(FileNotFoundError, match="gone.wav"):
         portrait.render(image, speech(0.5), RATE, out, PortraitOptions(reuse_speaker="gone.wav"))
     for wrong in ({"fps": 100}, {"start": -1}, {"amp_pos": float("nan")}, {"seed": -1}):
