@@ -22,7 +22,7 @@ from silvertalk.media import probe, read_frames, write_audio
 from silvertalk.pipeline import TalkingFace
 from silvertalk.pipeline.refine import RefinedPortrait, load_portrait
 from silvertalk.training.experiment import save_config
-from silvertalk.tts.synthesizer import Speech
+from silvertalk.tts import Speech
 from silvertalk.wav2lip.lipsync import LipSync
 
 RATE = 16000
