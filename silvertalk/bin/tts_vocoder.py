@@ -9,7 +9,7 @@ def print_vocoder(exp_dir: str, vocoder_file: str = "") -> None:
 
     Args:
         exp_dir: Experiment folder of the voice.
-        vocoder_file: ParallelWaveGAN's checkpoint (.pkl); leave out for that of vocoder.yaml in the folder.
+        vocoder_file: ParallelWaveGAN's checkpoint (.pkl), or none: Griffin-Lim; leave out for what vocoder.yaml says.
     """
     print(choose_vocoder(exp_dir, vocoder_file) or "")
 

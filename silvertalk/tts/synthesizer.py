@@ -77,7 +77,7 @@ class Synthesizer(Voice):
             checkpoint: Weights; by default ``train.total_count.ave_5best.pth``,
                 else another average, else ``latest.pth``.
             vocoder_file: ParallelWaveGAN's checkpoint (.pkl) that makes spectrograms sound; by default what stage 8
-                noted in ``vocoder.yaml``, else Griffin-Lim; "": Griffin-Lim.
+                noted in ``vocoder.yaml``, else Griffin-Lim; none: Griffin-Lim.
             **options: engine, precision and num_threads.
 
         Raises:
@@ -89,9 +89,7 @@ class Synthesizer(Voice):
         if not checkpoint.exists():
             raise FileNotFoundError(f"no {checkpoint}; run stage 7")
         config, name = resolve_config(exp_dir), Path(exp_dir).resolve().name
-        if vocoder_file is None:
-            vocoder_file = find_vocoder(exp_dir)
-        vocoder = Path(vocoder_file) if vocoder_file else None
+        vocoder = find_vocoder(exp_dir, vocoder_file)
         if vocoder:
             check_vocoder(config, vocoder)
             name += f" with {vocoder}"

@@ -15,17 +15,18 @@ from silvertalk.tts.training.config import UPSAMPLING
 from silvertalk.utils import write_text
 
 FILE = "vocoder.yaml"
+GRIFFIN_LIM = "none"
 CONFIG = "config.yml"  # ParallelWaveGAN's, beside its checkpoint
 FEATURES = {"sampling_rate": "fs", "hop_size": "hop_length", "num_mels": "n_mels"}  # its names: ESPnet's
 NEXT_STEP = "run stage 8 with --vocoder_file once more, or remove {} for Griffin-Lim"
 
 
 def choose_vocoder(exp_dir: str | os.PathLike, vocoder_file: str = "") -> Path | None:
-    """Note a vocoder in the folder of a voice; without one, find what was noted.
+    """Choose a vocoder and note it in the folder of the voice.
 
     Args:
         exp_dir: Experiment folder of the voice.
-        vocoder_file: ParallelWaveGAN's checkpoint.
+        vocoder_file: See ``find_vocoder``; what was noted stays when nothing is given.
 
     Returns:
         The checkpoint that the voice speaks with; None: Griffin-Lim.
@@ -35,10 +36,12 @@ def choose_vocoder(exp_dir: str | os.PathLike, vocoder_file: str = "") -> Path |
         ValueError: The vocoder is another than the noted one, or none for this voice.
         RuntimeError: Its package is not installed.
     """
-    vocoder = Path(vocoder_file).absolute() if vocoder_file else find_vocoder(exp_dir)
+    vocoder = find_vocoder(exp_dir, vocoder_file)
     if vocoder:
         check_vocoder(resolve_config(exp_dir), vocoder)
-    if vocoder_file:
+    if vocoder_file == GRIFFIN_LIM:
+        (Path(exp_dir) / FILE).unlink(missing_ok=True)
+    elif vocoder_file:
         note_vocoder(exp_dir, vocoder, vocoder)
     return vocoder
 
@@ -54,20 +57,29 @@ def note_vocoder(exp_dir: str | os.PathLike, vocoder: Path, place: Path) -> None
     write_text(Path(exp_dir) / FILE, yaml.safe_dump({"vocoder_file": str(place), "sha256": _sha256(vocoder)}))
 
 
-def find_vocoder(exp_dir: str | os.PathLike) -> Path | None:
-    """Read which vocoder a voice speaks with; None: Griffin-Lim, or the voice makes sound itself.
+def find_vocoder(exp_dir: str | os.PathLike, vocoder_file: str | os.PathLike | None = None) -> Path | None:
+    """Tell which vocoder a voice speaks with.
+
+    Args:
+        exp_dir: Folder of the voice.
+        vocoder_file: ParallelWaveGAN's checkpoint (.pkl), or ``none``: Griffin-Lim; leave out for what was noted.
+
+    Returns:
+        Its absolute name; None: Griffin-Lim, or the voice makes sound itself.
 
     Raises:
-        FileNotFoundError: It is gone.
+        FileNotFoundError: What was noted is gone.
         ValueError: It is not the one with which the voice was heard.
     """
+    if vocoder_file:
+        return None if vocoder_file == GRIFFIN_LIM else Path(vocoder_file).absolute()
     record = Path(exp_dir) / FILE
     if not record.is_file():
         return None
     noted = yaml.safe_load(record.read_text(encoding="utf-8"))
     if not isinstance(noted, dict) or noted.keys() != {"vocoder_file", "sha256"}:
         raise ValueError(f"{record} does not say vocoder_file and sha256; {NEXT_STEP.format(record)}")
-    vocoder = Path(exp_dir) / noted["vocoder_file"]
+    vocoder = Path(exp_dir).absolute() / noted["vocoder_file"]
     for path in (vocoder, vocoder.with_name(CONFIG)):
         if not path.is_file():
             raise FileNotFoundError(f"no {path}, which {record} names; put it back, {NEXT_STEP.format(record)}")

@@ -179,3 +179,12 @@ def test_how_voices_are_found(package, tmp_path, monkeypatch):
     (tmp_path / "tone").mkdir()
     with pytest.raises(FileNotFoundError, match="tone/config.yaml"):
         load_voice("exp", "./tone")
+
+
+def test_the_voice_of_the_documentation_speaks():
+    code = (ROOT / "docs/VOICE.md").read_text(encoding="utf-8").partition("# hum_voice.py\n")[2].partition("```")[0]
+    module = {}
+    exec(code, module)
+    speech = module["load"]("", device="cpu", engine="auto").speak("It is 3.", SpeakOptions(speed=2))
+    assert speech.sentences[0].spoken == "It is three." and len(speech.wav) == len("It is three.") * 640
+    assert [token.end for token in speech.sentences[0].tokens][-1] == len(speech.wav) / 16000
