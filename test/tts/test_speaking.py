@@ -12,6 +12,7 @@ import soundfile
 from silvertalk.bin.silvertalk import main
 from silvertalk.tts import SpeakOptions, Synthesizer, TextFrontEnd, UnknownCharacterError
 from silvertalk.tts.espnet_models import JetsModel
+from silvertalk.tts.speakers import Speakers
 
 RATE, HOP = 16000, 256
 TOKENS = ["<blank>", "<unk>", "<space>", *"abcdefghijklmnopqrstuvwxyz,'", "<sos/eos>"]
@@ -158,6 +159,30 @@ def test_one_language_for_all_sentences(hum):
         hum("7.", SpeakOptions(language="en"))
     with pytest.raises(ValueError, match="voice is that of one speaker: leave out --speaker s1"):
         hum("7.", SpeakOptions(speaker="s1"))
+
+
+def test_a_voice_of_several_languages_is_told_which():
+    class Polyglot(Hum):
+        def preprocess_fn(self, name, data):
+            return {"text": np.zeros(len(data["text"]), int)}
+
+        def __call__(self, text, lids, decode_conf=None):
+            self.lids = int(lids[0])
+            return super().__call__(text)
+
+    voice = Synthesizer(Polyglot(), speakers=Speakers(lids={"<unk>": 0, "en": 1, "ko": 2}))
+    assert voice.languages == ("en", "ko")
+    for text, options, language, number in (
+        ("안녕. ok.", SpeakOptions(), "ko", 2),
+        ("ok.", SpeakOptions(), "en", 1),
+        ("안녕.", SpeakOptions(language="en"), "en", 1),
+    ):
+        said = voice.speak(text, options).sentences[-1]
+        assert (said.language, voice.text2speech.lids) == (language, number)
+    with pytest.raises(ValueError, match="this voice speaks en ko: leave out --language zh"):
+        voice("ok", SpeakOptions(language="zh"))
+    only = Synthesizer(Polyglot(), speakers=Speakers(lids={"<unk>": 0, "de": 1}))
+    assert only.speak("hallo").sentences[0].language == "de" and only.text2speech.lids == 1
 
 
 def test_loudness_is_set_and_left_alone_by_default(hum):
