@@ -64,7 +64,7 @@ def measure_speed(exp_dir: Path, rounds: int, engines: list[str]) -> dict:
 
     text2speech = Synthesizer.from_exp(exp_dir).text2speech
     speakers = {name: speaker for name in engines if (speaker := possible(text2speech, name))}
-    voices = {name: speaker.voice.jets for name, speaker in speakers.items()}
+    voices = {name: speaker.model.jets for name, speaker in speakers.items()}
     tokens = [text2speech.preprocess_fn("", {"text": text})["text"] for text in SENTENCES]
     wanted = [text2speech(ids)["wav"].numpy() for ids in tokens]
     seconds = sum(map(len, wanted)) / text2speech.fs

@@ -37,6 +37,7 @@ class TimedSentence:
     end: float
     tokens: tuple[TimedToken, ...] = ()  # none if the model does not say
     problem: str = ""  # why it was left out
+    language: str = ""  # in which it was said, as "ko"
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,8 @@ def _clock(seconds: float, point: str) -> str:
 def write_timings(path: str | os.PathLike, sentences: Sequence[TimedSentence]) -> None:
     """Write the time of every token; the suffix chooses the format.
 
-    ``.tsv`` has the columns sentence, token, start, end (seconds), ``.json`` the sentences with their text, too.
+    ``.tsv`` has the columns sentence, token, start, end (seconds), ``.json`` the sentences with their text
+    and language, too.
     """
     check_names([], path)
     if Path(path).suffix.lower() == ".json":

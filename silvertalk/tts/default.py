@@ -5,7 +5,8 @@ import os
 from pathlib import Path
 
 from silvertalk.training.experiment import newest_experiment
-from silvertalk.tts.synthesizer import Synthesizer
+from silvertalk.tts.registry import open_voice
+from silvertalk.tts.voice import Voice
 
 # Comes with the package; egs/kathleen trains it.
 SHIPPED = Path(__file__).resolve().parents[1] / "voices" / "en_kathleen"
@@ -21,18 +22,18 @@ def default_voice(expdir: str | os.PathLike) -> Path:
 
 
 def load_voice(
-    expdir: str | os.PathLike, exp_dir: str | os.PathLike | None = None, device: str = "auto", **options
-) -> Synthesizer:
+    expdir: str | os.PathLike, voice: str | os.PathLike | None = None, device: str = "auto", **options
+) -> Voice:
     """Load a voice.
 
     Args:
         expdir: Folder of experiments, for ``default_voice``.
-        exp_dir: Folder of the voice, instead.
+        voice: Folder of the voice, or the name of one that is installed, instead; see ``open_voice``.
         device: auto, cpu or cuda; auto is the processor, on which a voice is quicker than it speaks.
-        **options: Of ``Synthesizer``: engine, precision, num_threads.
+        **options: What the voice takes; one of ESPnet's: engine, precision, num_threads, vocoder_file.
 
     Raises:
         FileNotFoundError: There is no such voice.
     """
     device = "cuda" if device.startswith("cuda") else "cpu"
-    return Synthesizer.from_exp(exp_dir or default_voice(expdir), device=device, **options)
+    return open_voice(voice or default_voice(expdir).absolute(), device=device, **options)

@@ -4,6 +4,7 @@ A voice keeps in its folder ``spk2sid`` and ``lang2lid`` (name and number in eac
 0 is nobody's) and ``spk_embed.ark``, a Kaldi archive of the speakers' embeddings; each only where it was trained so.
 """
 
+import functools
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -36,14 +37,13 @@ class Speakers:
         """Speakers in the order of their names; none for a voice of one speaker."""
         return sorted((self.sids or self.embeddings).keys() - {UNKNOWN})
 
-    def conditions(self, speaker: str = "", language: str = "", text: str = "") -> dict[str, np.ndarray]:
+    def conditions(self, speaker: str = "", language: str = "") -> dict[str, np.ndarray]:
         """Return what the model is given of the speaker and the language.
 
         Args:
             speaker: One of ``names``; "" is the first. A voice with embeddings and without numbers also takes the name
                 of a recording, of somebody whom it need not know.
-            language: As "ko"; "" is told by the script of the text, where the voice knows several.
-            text: What is to be said.
+            language: As "ko"; needed where the voice has languages.
 
         Returns:
             Arguments of ESPnet's ``Text2Speech``: ``sids`` and ``lids``, int64 (1,), and ``spembs``, float32 (256,),
@@ -53,8 +53,6 @@ class Speakers:
             ValueError: The voice does not know the speaker or the language; the message lists those that it knows.
         """
         given = {}
-        if speaker and not self.names:
-            raise ValueError(f"this voice is that of one speaker: leave out --speaker {speaker}")
         name = speaker or next(iter(self.names), "")
         if self.sids:
             given["sids"] = np.array([_look_up(self.sids, name, "speaker")])
@@ -63,8 +61,7 @@ class Speakers:
             known = {} if recorded else self.embeddings
             given["spembs"] = embed_recording(name) if recorded else _look_up(known, name, "speaker")
         if self.lids:
-            only = next(iter(self.lids.keys() - {UNKNOWN})) if len(self.lids) == 2 else ""
-            given["lids"] = np.array([_look_up(self.lids, language or only or detect_language(text), "language")])
+            given["lids"] = np.array([_look_up(self.lids, language, "language")])
         return given
 
 
@@ -76,6 +73,12 @@ def _look_up(table: dict, name: str, what: str):
 
 def embed_recording(path: str | os.PathLike) -> np.ndarray:
     """Describe the voice of a recording, float32 (256,); see ``speaker_embedding``."""
+    return _embed_recording(os.fspath(path), os.stat(path).st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=16)
+def _embed_recording(path: str, modified: int) -> np.ndarray:
+    """Once for all sentences and texts; ``modified`` tells a new recording of the same name."""
     return speaker_embedding(read_audio(path, SAMPLING_RATE)[0]).astype(np.float32)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from silvertalk.media.sound_writer import SoundWriter
 from silvertalk.tts.captions import TimedSentence, check_names, make_cues, write_captions, write_timings
 from silvertalk.tts.options import SpeakOptions
-from silvertalk.tts.synthesizer import Synthesizer
+from silvertalk.tts.voice import Voice
 from silvertalk.utils import progress
 
 STANDARD_INPUT = "-"
@@ -31,7 +31,7 @@ def read_text_file(path: str | os.PathLike) -> str:
 
 
 def speak_to(
-    synthesizer: Synthesizer,
+    voice: Voice,
     text: str,
     out,
     options: SpeakOptions | None = None,
@@ -41,7 +41,7 @@ def speak_to(
     """Speak a text of any length; only one sentence of sound is held in memory.
 
     Args:
-        synthesizer: The voice.
+        voice: Who speaks.
         text: What to say.
         out: Where to; see ``SoundWriter``. Streams get the sound as it is made.
         options: How to speak.
@@ -53,25 +53,25 @@ def speak_to(
     """
     check_names(captions, timings)
     sentences = []
-    with SoundWriter(out, synthesizer.sampling_rate) as writer:
-        stream = synthesizer.stream(text, options, in_pieces=writer.is_stream)
-        for sentence in progress(stream, desc="sentences", total=synthesizer.count_sentences(text, options)):
+    with SoundWriter(out, voice.sampling_rate) as writer:
+        stream = voice.stream(text, options, in_pieces=writer.is_stream)
+        for sentence in progress(stream, desc="sentences", total=voice.count_sentences(text, options)):
             for piece in sentence.pieces:
                 writer.write(piece)
             sentences.append(sentence.timing)
-    write_texts(sentences, synthesizer, captions, timings)
+    write_texts(sentences, voice, captions, timings)
     return sentences
 
 
 def write_texts(
     sentences: Sequence[TimedSentence],
-    synthesizer: Synthesizer,
+    voice: Voice,
     captions: Sequence[str | os.PathLike] = (),
     timings: str | os.PathLike | None = None,
 ) -> None:
     """Write captions and timings of what a voice said."""
     if captions:
-        cues = [cue for sentence in sentences for cue in make_cues(sentence, synthesizer.count_tokens)]
+        cues = [cue for sentence in sentences for cue in make_cues(sentence, voice.count_tokens)]
         for path in captions:
             write_captions(path, cues)
     if timings:

@@ -10,6 +10,8 @@ import yaml
 from silvertalk.tts.espnet import build_model
 from silvertalk.tts.experiment import ONLY_TRAINED_WITH, WEIGHTS, find_checkpoint, load_weights, resolve_config
 from silvertalk.tts.frontend import FILE as TEXT_FILE
+from silvertalk.tts.vocoder import CONFIG as VOCODER_CONFIG
+from silvertalk.tts.vocoder import find_vocoder, note_vocoder
 from silvertalk.utils import atomic_path, write_text
 
 # Entries of ESPnet's config.yaml that say what the voice is; the others are paths of the corpus and the training.
@@ -19,6 +21,7 @@ CONFIG += ("use_preprocessor", "token_type", "bpemodel", "non_linguistic_symbols
 CONFIG += tuple(f"{feature}_extract{end}" for feature in FEATURES for end in ("", "_conf"))
 NORMALISATIONS = ("normalize", "pitch_normalize", "energy_normalize")
 SPEAKERS = ("spk2sid", "lang2lid", "spk_embed.ark")
+VOCODER = "vocoder"  # folder
 
 
 def store_voice(exp_dir: str, out: str, checkpoint: str | None = None) -> None:
@@ -50,7 +53,11 @@ def store_voice(exp_dir: str, out: str, checkpoint: str | None = None) -> None:
     for name in (TEXT_FILE, *SPEAKERS):
         if (Path(exp_dir) / name).is_file():
             _copy(Path(exp_dir) / name, folder)
-    size = sum(path.stat().st_size for path in folder.iterdir())
+    if vocoder := find_vocoder(exp_dir):
+        for path in (vocoder, vocoder.with_name(VOCODER_CONFIG)):
+            _copy(path, folder / VOCODER)
+        note_vocoder(folder, vocoder, Path(VOCODER, vocoder.name))
+    size = sum(path.stat().st_size for path in folder.rglob("*"))
     logging.info("%s: %d numbers, %.1f MB", folder, sum(value.numel() for value in kept.values()), size / 1e6)
 
 

@@ -20,8 +20,7 @@ from silvertalk.makeittalk.statistics import mean_face_statistics
 from silvertalk.media import probe, read_frames, write_audio
 from silvertalk.pipeline import TalkingFace
 from silvertalk.training.experiment import save_config
-from silvertalk.tts.captions import TimedSentence
-from silvertalk.tts.synthesizer import SpokenSentence
+from silvertalk.tts.voice import Utterance, Voice
 from silvertalk.wav2lip.lipsync import LipSync
 
 RATE = 16000
@@ -36,17 +35,13 @@ class Mirror(Engine):
         return self.inputs["picture"][:, 3:]
 
 
-class Hiss:
+class Hiss(Voice):
     """A voice of a tenth of a second a letter."""
 
-    sampling_rate = RATE
+    name, sampling_rate = "hiss", RATE
 
-    def count_tokens(self, text):
-        return len(text)
-
-    def stream(self, text, options=None, in_pieces=False):
-        timing = TimedSentence(1, text, text, 0.0, 0.1 * len(text))
-        yield SpokenSentence(timing, iter([sound(0.1 * len(text))]))
+    def utter(self, text, options, in_pieces=False):
+        return Utterance.whole(sound(0.1 * len(text)))
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,8 @@ import soundfile
 
 from silvertalk.bin.silvertalk import main
 from silvertalk.tts import SpeakOptions, Synthesizer, TextFrontEnd, UnknownCharacterError
-from silvertalk.tts.voices import ControlledVoice
+from silvertalk.tts.espnet_models import JetsModel
+from silvertalk.tts.speakers import Speakers
 
 RATE, HOP = 16000, 256
 TOKENS = ["<blank>", "<unk>", "<space>", *"abcdefghijklmnopqrstuvwxyz,'", "<sos/eos>"]
@@ -98,11 +99,11 @@ def test_speed_shortens_pauses_and_other_controls_are_refused():
     sentences = quick.speak("one. two.", SpeakOptions(speed=2)).sentences
     assert quick.text2speech.alpha == 0.5
     assert sentences[1].start - sentences[0].end == pytest.approx(0.2, abs=1e-4)
-    with pytest.raises(ValueError, match="--pitch 2: a voice of VITS cannot change it; JETS can"):
+    with pytest.raises(ValueError, match=r"--pitch 2: the voice VITS \(torch fp32\) cannot change it; a JETS"):
         quick("one", SpeakOptions(pitch=2))
     with pytest.raises(ValueError, match="--engine openvino --precision auto: a voice of VITS runs in torch fp32 only"):
         Synthesizer(Quick(), TOKENS, engine="openvino", precision="auto")
-    with pytest.raises(ValueError, match="--speed 2: a voice of Hum"):
+    with pytest.raises(ValueError, match="--speed 2: the voice Hum"):
         Synthesizer(Hum(), TOKENS).stream("one", SpeakOptions(speed=2))
 
 
@@ -158,6 +159,30 @@ def test_one_language_for_all_sentences(hum):
         hum("7.", SpeakOptions(language="en"))
     with pytest.raises(ValueError, match="voice is that of one speaker: leave out --speaker s1"):
         hum("7.", SpeakOptions(speaker="s1"))
+
+
+def test_a_voice_of_several_languages_is_told_which():
+    class Polyglot(Hum):
+        def preprocess_fn(self, name, data):
+            return {"text": np.zeros(len(data["text"]), int)}
+
+        def __call__(self, text, lids, decode_conf=None):
+            self.lids = int(lids[0])
+            return super().__call__(text)
+
+    voice = Synthesizer(Polyglot(), speakers=Speakers(lids={"<unk>": 0, "en": 1, "ko": 2}))
+    assert voice.languages == ("en", "ko")
+    for text, options, language, number in (
+        ("안녕. ok.", SpeakOptions(), "ko", 2),
+        ("ok.", SpeakOptions(), "en", 1),
+        ("안녕.", SpeakOptions(language="en"), "en", 1),
+    ):
+        said = voice.speak(text, options).sentences[-1]
+        assert (said.language, voice.text2speech.lids) == (language, number)
+    with pytest.raises(ValueError, match="this voice speaks en ko: leave out --language zh"):
+        voice("ok", SpeakOptions(language="zh"))
+    only = Synthesizer(Polyglot(), speakers=Speakers(lids={"<unk>": 0, "de": 1}))
+    assert only.speak("hallo").sentences[0].language == "de" and only.text2speech.lids == 1
 
 
 def test_loudness_is_set_and_left_alone_by_default(hum):
@@ -236,7 +261,7 @@ class TestJets:
         return Synthesizer.from_exp(tiny_voice)
 
     def test_speech_is_espnets(self, synthesizer):
-        assert isinstance(synthesizer.voice, ControlledVoice)
+        assert isinstance(synthesizer.model, JetsModel)
         expected = synthesizer.text2speech("lie low at noon")["wav"].numpy()
         wav, _ = synthesizer("lie low at noon")
         np.testing.assert_allclose(wav, np.clip(expected, -1, 1), atol=1e-4)
@@ -246,7 +271,7 @@ class TestJets:
         quick = synthesizer.speak("at noon", SpeakOptions(speed=2))
         assert len(own) == 2 * len(quick.wav)
         assert [round((t.end - t.start) * RATE / HOP) for t in quick.sentences[0].tokens] == [3] * 7
-        voice, statistics = synthesizer.voice, (synthesizer.voice._pitch, synthesizer.voice._energy)
+        voice, statistics = synthesizer.model, (synthesizer.model._pitch, synthesizer.model._energy)
         try:
             voice._pitch, voice._energy = (5.0, 0.25), (30.0, 15.0)
             assert voice.pitch_offset(SpeakOptions(pitch=12)) == pytest.approx(np.log(2) / 0.25)
@@ -257,7 +282,10 @@ class TestJets:
                 assert len(changed) == len(own) and np.abs(changed - own).max() > 1e-3 * np.abs(own).max()
             voice._pitch = voice._energy = (float("nan"), float("nan"))
             for name in ("pitch", "energy"):
-                with pytest.raises(ValueError, match=f"--{name}: this voice was trained on {name} that is not"):
+                with pytest.raises(
+                    ValueError,
+                    match=f"--{name} 1: the voice .* cannot change it; a JETS that was trained on normalised",
+                ):
                     synthesizer("at noon", SpeakOptions(**{name: 1}))
             assert len(synthesizer("at noon")[0]) == len(own)
         finally:

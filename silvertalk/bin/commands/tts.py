@@ -80,7 +80,7 @@ def tts(
         sentences = speak_to(voice, said, file, chosen.speaking(), captions or (), timings)
     left_out = sum(bool(sentence.problem) for sentence in sentences)
     done = f"{len(sentences) - left_out} sentences, {sentences[-1].end:.2f} s"
-    logging.info("%s: %s, by %s%s", out, done, voice.voice.name, f"; {left_out} left out" if left_out else "")
+    logging.info("%s: %s, by %s%s", out, done, voice.name, f"; {left_out} left out" if left_out else "")
 
 
 def get_parser():

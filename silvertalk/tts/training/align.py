@@ -116,7 +116,7 @@ def align(
         "reduction_factor": factor,
     }
     check_teacher(resolve_config(exp_dir), wanted, exp_dir)
-    text2speech = Synthesizer.from_exp(exp_dir).text2speech
+    text2speech = Synthesizer.from_exp(exp_dir, vocoder_file="none").text2speech
     aligner = Aligner(text2speech)
     utt_ids = [line.split()[0] for line in Path(keys).read_text(encoding="utf-8").splitlines()]
     frames = tokens = 0

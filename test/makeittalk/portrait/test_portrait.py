@@ -92,7 +92,7 @@ def test_video_is_as_long_as_its_sound(portrait, image, tmp_path, seconds, rate)
 
 
 def test_only_the_head_moves(portrait, image, photo, tmp_path):
-    result = portrait.render(image, speech(1.0), RATE, tmp_path / "o.mp4", PortraitOptions(crf=1))
+    portrait.render(image, speech(1.0), RATE, tmp_path / "o.mp4", PortraitOptions(crf=1))
     frames = np.stack(list(read_frames(tmp_path / "o.mp4"))).astype(int)
     x1, y1, x2, y2 = map(int, portrait.prepare(image).face_box(cropped=False))
     assert np.abs(np.diff(frames[:, y1:y2, x1:x2], axis=0)).mean() > 1
@@ -217,11 +217,8 @@ def test_experiments_are_found(networks, tmp_path, image):
         save_checkpoint(folder / "latest.pth", network)
     statistics().save(tmp_path / "makeittalk_content_x" / "statistics.npz")
     portrait = Portrait.from_exp(tmp_path, face_backend="dlib", engine="torch", device="cpu", precision="fp32")
-    assert (
-        portrait.engine.img_size == 64
-        and portrait.name == "makeittalk_translation_x (torch fp32)"
-        and not portrait.official
-    )
+    assert portrait.engine.img_size == 64 and not portrait.official
+    assert portrait.name == "makeittalk_translation_x (torch fp32)"
     assert portrait.render(image, speech(0.2), RATE, tmp_path / "o.mp4").num_frames == 5
     bare = tmp_path / "bare.pth"
     save_checkpoint(bare, networks["content"])

@@ -1,47 +1,35 @@
-"""What every kind of ESPnet voice has in common for us: text in, sound and the durations of its tokens out."""
+"""What every kind of ESPnet model has in common for us: text in, sound and the durations of its tokens out."""
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import numpy as np
 
 from silvertalk.tts.engine import JetsVoice, is_jets
 from silvertalk.tts.options import SpeakOptions
+from silvertalk.tts.voice import Utterance
 
 SPEED_MODELS = ("FastSpeech", "FastSpeech2", "VITS")  # ESPnet's classes whose inference takes alpha
-CONTROLS = {"speed": 1.0, "pitch": 0.0, "energy": 0.0}  # and how the voice itself speaks
-
-
 Conditions = Mapping[str, np.ndarray]  # arguments of ESPnet's Text2Speech
 
 
-class Utterance(NamedTuple):
-    """A sentence that is about to sound."""
-
-    tokens: list[str]  # N of the voice's token list
-    durations: np.ndarray  # (N,) of each token, in any unit; no entry if the model does not say
-    num_samples: int
-    pieces: Iterable[np.ndarray]  # float32 (n,) each, together num_samples
-
-
-def make_voice(text2speech, engine: str = "auto", precision: str = "auto", num_threads: int = 0):
-    """Make the voice of a loaded model: JETS with its controls, or any other as ESPnet speaks it.
+def wrap_model(text2speech, engine: str = "auto", precision: str = "auto", num_threads: int = 0) -> "EspnetModel":
+    """Choose how a loaded model is spoken: JETS with its controls, or any other as ESPnet speaks it.
 
     Raises:
         ValueError: An engine was asked for that cannot run this model.
     """
     if is_jets(text2speech):
-        return ControlledVoice(text2speech, engine, precision, num_threads)
+        return JetsModel(text2speech, engine, precision, num_threads)
     if engine not in ("auto", "torch") or precision not in ("auto", "fp32"):
         raise ValueError(
-            f"--engine {engine} --precision {precision}: a voice of {_model(text2speech)} runs in torch fp32 only"
+            f"--engine {engine} --precision {precision}: a voice of {model_class(text2speech)} runs in torch fp32 only"
         )
-    return EspnetVoice(text2speech)
+    return EspnetModel(text2speech)
 
 
-class EspnetVoice:
-    """Any voice of ESPnet's, spoken by its own ``Text2Speech``.
+class EspnetModel:
+    """Any model of ESPnet's, spoken by its own ``Text2Speech``.
 
     Args:
         text2speech: A loaded ``Text2Speech``.
@@ -52,16 +40,10 @@ class EspnetVoice:
     def __init__(self, text2speech):
         self.text2speech = text2speech
 
-    def check(self, options: SpeakOptions) -> None:
-        """Refuse controls that the model does not have.
-
-        Raises:
-            ValueError: One of them was asked for.
-        """
-        model = _model(self.text2speech)
-        for name, own in CONTROLS.items():
-            if getattr(options, name) != own and not (name == "speed" and model in SPEED_MODELS):
-                raise ValueError(f"--{name} {getattr(options, name):g}: a voice of {model} cannot change it; JETS can")
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """Those of ``silvertalk.tts.voice.CONTROLS`` that it has."""
+        return ("speed",) if model_class(self.text2speech) in SPEED_MODELS else ()
 
     def token_ids(self, text: str) -> np.ndarray:
         """What the network reads (N,) for text that the front end has made."""
@@ -72,7 +54,7 @@ class EspnetVoice:
 
         Args:
             text: Words or phonemes.
-            options: Controls that ``check`` accepts.
+            options: Controls that it has.
             conditions: Who speaks, see ``Speakers.conditions``.
             in_pieces: Hand out the sound in pieces where the model can.
         """
@@ -81,18 +63,18 @@ class EspnetVoice:
         wav = output["wav"].cpu().numpy().astype(np.float32).reshape(-1)
         durations = output.get("duration")
         if durations is None:
-            return Utterance([], np.zeros(0), len(wav), [wav])
+            return Utterance.whole(wav)
         durations = durations.cpu().numpy().astype(np.float64).reshape(-1)
         names = self._names(self.token_ids(text))
         names += ["<sos/eos>"] * (len(durations) - len(names))  # mel models close the sentence with it
-        return Utterance(names, durations, len(wav), [wav])
+        return Utterance.whole(wav, names, durations)
 
     def _names(self, ids: np.ndarray) -> list[str]:
         tokens = self.text2speech.train_args.token_list
         return [tokens[i] for i in ids]
 
 
-class ControlledVoice(EspnetVoice):
+class JetsModel(EspnetModel):
     """JETS, whose speed, pitch and energy can be set; see ``SpeakOptions``.
 
     Args:
@@ -114,14 +96,14 @@ class ControlledVoice(EspnetVoice):
         """Engine and precision, for people."""
         return self.jets.name
 
-    def check(self, options: SpeakOptions) -> None:
-        """JETS has all controls, unless it was trained without the statistics of a feature."""
-        for name, offset in (("pitch", self.pitch_offset(options)), ("energy", self.energy_offset(options))):
-            if math.isnan(offset):
-                raise ValueError(f"--{name}: this voice was trained on {name} that is not normalised; leave it out")
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """All, but for a feature that the model was trained on as it is, whose deviation is not known."""
+        known = {"pitch": self._pitch, "energy": self._energy}
+        return ("speed", *(name for name, (mean, _) in known.items() if not math.isnan(mean)))
 
     def speak(self, text: str, options: SpeakOptions, conditions: Conditions, in_pieces: bool = False) -> Utterance:
-        """See ``EspnetVoice``."""
+        """See ``EspnetModel``."""
         ids = self.token_ids(text)
         controls = (options.speed, self.pitch_offset(options), self.energy_offset(options))
         frames = self.jets.frames(ids, *controls, **conditions)
@@ -149,5 +131,6 @@ def _statistics(normalize) -> tuple[float, float]:
     return float(normalize.mean.reshape(-1)[0]), float(normalize.std.reshape(-1)[0])
 
 
-def _model(text2speech) -> str:
+def model_class(text2speech) -> str:
+    """ESPnet's name of a model, as JETS."""
     return type(getattr(text2speech, "tts", text2speech)).__name__
