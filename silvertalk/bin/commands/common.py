@@ -46,20 +46,21 @@ def run_with_talker(function: Callable, cmd: list[str] | None, model: str | None
 
     try:
         parser = talker_parser(function, name, **kwargs)
-        _refuse_foreign_options(parser, name, cmd)
+        _refuse_foreign_options(parser, cmd)
     except ValueError as error:
         raise SystemExit(f"error: {error}") from None
     return run(parser, call, cmd)
 
 
-def _refuse_foreign_options(parser, model: str, cmd: list[str] | None) -> None:
+def _refuse_foreign_options(parser, cmd: list[str] | None) -> None:
     """Name an option that only another talker has."""
     known = {option for action in parser._actions for option in action.option_strings}
     foreign = [word.partition("=")[0] for word in cmd or () if word.startswith("--")]
     for option in (word for word in foreign if word not in known):
         for other in talker_names():
-            if other != model and option[2:] in {field.name for field in fields(find_setup(other))}:
-                raise ValueError(f"{option} is an option of --model {other} only")
+            with contextlib.suppress(ValueError):  # one that cannot be loaded has no options
+                if option[2:] in {field.name for field in fields(find_setup(other))}:
+                    raise SystemExit(f"error: {option} is an option of --model {other} only")
 
 
 @contextlib.contextmanager
