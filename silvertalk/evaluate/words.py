@@ -16,6 +16,7 @@ import librosa
 import numpy as np
 
 from silvertalk.evaluate.transcript import ENGLISH_SPELLINGS, spoken_words
+from silvertalk.media.whisper import Whisper
 
 SAMPLING_RATE = 16000  # Hz, of all recognisers
 PEAK, ROOM_TONE = 0.5, 0.002  # loudest sample; background, root mean square: 48 dB below
@@ -23,7 +24,6 @@ LOG_ZERO = -(2**28)  # PocketSphinx's logarithm of a probability; that of 0 is a
 SHORTEST = 0.1  # seconds; nothing is said in less
 RECOGNISERS = ("auto", "grammar", "lm", "whisper", "none")
 SPELLINGS = {said: [w for w, s in ENGLISH_SPELLINGS.items() if s == said] for said in ENGLISH_SPELLINGS.values()}
-WHISPER_FILES = ("model.bin", "config.json", "tokenizer.json")  # without the last one it would be downloaded
 
 
 class Recognizer(Protocol):
@@ -121,53 +121,18 @@ class WordRecognizer:
 
 
 class WhisperRecognizer:
-    """Whisper (Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022) by faster-whisper.
-
-    Args:
-        folder: The weights in faster-whisper's layout: model.bin, config.json, tokenizer.json.
-        language: Of the speech, e.g. ``ko``.
-        device: ``cpu`` (8-bit weights) or ``cuda`` (16-bit).
-
-    Raises:
-        FileNotFoundError: The folder lacks a file; nothing is downloaded.
-        RuntimeError: faster-whisper is not installed.
-    """
+    """Whisper, which spells what it hears; see ``silvertalk.media.whisper.Whisper``."""
 
     def __init__(self, folder: str | os.PathLike, language: str, device: str = "cpu"):
-        folder = Path(folder)
-        for name in WHISPER_FILES:
-            if not (folder / name).is_file():
-                raise FileNotFoundError(
-                    f"no {folder / name}; give --whisper_model a folder in faster-whisper's layout: "
-                    + ", ".join(WHISPER_FILES)
-                )
-        try:
-            from faster_whisper import WhisperModel
-        except ImportError as error:
-            raise RuntimeError(
-                "faster-whisper is not installed; install the package faster-whisper, or take another --recogniser"
-            ) from error
-        kind = "float16" if device == "cuda" else "int8"
-        self._model = WhisperModel(str(folder), device=device, compute_type=kind, local_files_only=True)
-        self._language = language
-        self.description = f"Whisper ({folder.name}, {kind})"
+        self._whisper = Whisper(folder, language, device)
+        self.description = self._whisper.description
 
     def __call__(self, wav: np.ndarray) -> list[str]:
         """Recognise float (T,) at 16 kHz in [-1, 1]; returns words as Whisper writes them, none for silence."""
-        if len(wav) < SHORTEST * SAMPLING_RATE or not np.any(wav):
-            return []
-        # Temperature 0: the same sound is heard the same each time; and each sentence alone.
-        segments, _ = self._model.transcribe(
-            np.asarray(wav, np.float32),
-            language=self._language,
-            beam_size=5,
-            temperature=0.0,
-            condition_on_previous_text=False,
-        )
-        return " ".join(segment.text for segment in segments).split()
+        return self._whisper(wav).split()
 
     def unknown(self, words: Iterable[str]) -> list[str]:
-        """Pick the words that can never be heard: none, since it spells what it hears."""
+        """Pick the words that can never be heard: none."""
         return []
 
 
@@ -193,8 +158,8 @@ def choose_recognizer(
 
     Raises:
         ValueError: Unknown name, or what it needs was not given.
-        FileNotFoundError: See ``WordRecognizer`` and ``WhisperRecognizer``.
-        RuntimeError: See ``WhisperRecognizer``.
+        FileNotFoundError: See ``WordRecognizer`` and ``Whisper``.
+        RuntimeError: See ``Whisper``.
     """
     if recogniser not in RECOGNISERS:
         raise ValueError(f"recogniser '{recogniser}' is none of {', '.join(RECOGNISERS)}")
