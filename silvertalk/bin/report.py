@@ -1,5 +1,7 @@
 """Stage 16, report: gather the scores into RESULTS.md."""
 
+from pathlib import Path
+
 from silvertalk.evaluate.report import write_report
 from silvertalk.utils.cli import make_parser, run
 
@@ -11,6 +13,7 @@ def report(
     command: str = "",
     log_dirs: list[str] | None = None,
     portrait_score_dir: str | None = None,
+    face_score_dirs: list[str] | None = None,
 ) -> None:
     """Write the results page, and say on standard output how good it is.
 
@@ -21,8 +24,19 @@ def report(
         command: The command that made the results.
         log_dirs: Folders whose job logs tell how long the stages took, e.g. dump exp.
         portrait_score_dir: The same of the portraits, if there are any.
+        face_score_dirs: The same of further talkers, TITLE=FOLDER each; without TITLE= they are named after the
+            experiment, as exp/EXPERIMENT/decode/scores.
     """
-    print(write_report(score_dir, out, corpus, command, log_dirs or [], portrait_score_dir))
+    others = {"Portraits": portrait_score_dir} if portrait_score_dir else {}
+    for entry in face_score_dirs or []:
+        title, _, folder = entry.rpartition("=")
+        title = title or Path(folder).absolute().parents[1].name
+        if title in others:
+            raise ValueError(
+                f"two talkers are called '{title}'; give each --face_score_dirs TITLE=FOLDER its own TITLE"
+            )
+        others[title] = folder
+    print(write_report(score_dir, out, corpus, command, log_dirs or [], others))
 
 
 def get_parser():

@@ -3,10 +3,9 @@ import pytest
 
 from silvertalk.data import Utterance, write_data_dir, write_scp
 from silvertalk.evaluate import score_voice, voice
-from silvertalk.evaluate.score_lips import merge_scores
-from silvertalk.evaluate.score_voice import COLUMNS, Recognition, VoiceScorer, _other_sentences, score_job
-from silvertalk.evaluate.speaker import SpeakerJudge
-from silvertalk.evaluate.tables import column, read_tsv
+from silvertalk.evaluate.score_voice import Recognition, VoiceScorer, _other_sentences, score_job
+from silvertalk.evaluate.speaker import SpeakerSimilarity
+from silvertalk.evaluate.tables import column, merge_scores
 from silvertalk.media import write_audio
 
 RATE = voice.SAMPLING_RATE
@@ -87,7 +86,7 @@ def _embedding(monkeypatch):
     def embed(wav):
         return np.abs(np.fft.rfft(wav))[:1000]
 
-    monkeypatch.setattr(score_voice, "SpeakerJudge", lambda recordings: SpeakerJudge(recordings, embed))
+    monkeypatch.setattr(score_voice, "SpeakerSimilarity", lambda recordings: SpeakerSimilarity(recordings, embed))
 
 
 class Ear:
@@ -124,12 +123,12 @@ def test_scores_are_resumable_and_a_bad_utterance_keeps_its_line(corpus, monkeyp
         score_job(corpus / "nothing", *arguments[1:])
     score_job(*arguments, job=1, num_jobs=2)
     with pytest.raises(RuntimeError, match="a-1"):
-        merge_scores(corpus / "scores", "voice", COLUMNS)
+        merge_scores(corpus / "scores", "voice")
     score_job(*arguments, job=2, num_jobs=2)
     monkeypatch.setattr(VoiceScorer, "score", None)  # nothing is scored twice
     score_job(*arguments, job=1, num_jobs=2)
     score_job(*arguments)
-    rows = read_tsv(merge_scores(corpus / "scores", "voice", COLUMNS))
+    rows = merge_scores(corpus / "scores", "voice")
     assert [(r["utt_id"], r["kind"]) for r in rows[:4]] == [
         ("a-0", "real"),
         ("a-0", "generated"),
@@ -148,7 +147,7 @@ def test_scores_are_resumable_and_a_bad_utterance_keeps_its_line(corpus, monkeyp
 def test_words_are_those_that_are_said(corpus, monkeypatch):
     monkeypatch.setattr(score_voice, "choose_recognizer", lambda *_: (Ear(), Ear.description))
     score_job(corpus / "decode", corpus / "ref", corpus / "scores")
-    rows = read_tsv(merge_scores(corpus / "scores", "voice", COLUMNS))
+    rows = merge_scores(corpus / "scores", "voice")
     found = {(r["utt_id"], r["kind"]): r for r in rows}
     first = found["a-0", "generated"]
     assert (first["words"], first["word_errors"], first["word_hits"]) == (2, 1, 2)
