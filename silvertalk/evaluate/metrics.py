@@ -5,6 +5,7 @@ Scorers, tables, pages and plots follow these declarations; docs/METRICS.md desc
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from silvertalk.evaluate import lips
 from silvertalk.evaluate.features import EVERY
@@ -35,7 +36,7 @@ class Metric:
     direction: str = ""  # higher or lower is better, or the value that is right, such as 1
     digits: int = 2  # after the point, on pages
     unit: str = ""
-    group: str = ""  # tables of pages show some groups; the others are in the score file only
+    group: str = ""  # which tables of pages show it; "", "face" and what has no title are in the score file only
     inputs: tuple[str, ...] = ()  # attributes of what is measured; where one is None, so is the figure
     function: Callable[..., float | None] | None = None  # takes the inputs; none: the first one holds it by its name
     real: float | None = None  # what a recording has by definition
@@ -73,58 +74,42 @@ def measure(metrics: Iterable[Metric], subject: object) -> Iterator[tuple[str, f
                 yield metric.name, float(value)
 
 
-OPENINGS = ("opening", "wanted", "seen")
+_video = partial(Metric, group="video")
+_moved = partial(_video, inputs=("opening", "wanted", "seen"))
+_mouth = partial(_video, inputs=("mouths",))
+_sound = partial(Metric, group="sound", inputs=("lag",))
+_expert = partial(Metric, group="expert", inputs=("expert",))
+_lse = partial(Metric, group="lse", inputs=("lse",))
+_face = partial(Metric, group="face", inputs=("track",))
 # Of a ``clip.Clip``, in the order of the score file.
 LIPS = (
-    Metric("frames", group="face", inputs=("track",), function=len),
-    Metric("detected", group="face", inputs=("track",), function=lambda track: track.detected.mean()),
-    Metric(
-        "lip_correlation", "lip opening correlation", "higher",
-        group="video", inputs=OPENINGS, function=lips.opening_correlation, real=1.0,
-    ),
-    Metric(
-        "correlation_spread", "its spread within clips", "lower",
-        group="video", inputs=OPENINGS, function=lips.correlation_spread, real=0.0,
-    ),
-    Metric("articulation", "articulation", "1", group="video", inputs=OPENINGS, function=lips.articulation, real=1.0),
-    Metric(
-        "landmark_distance", "landmark distance", "lower", unit="% of face",
-        group="video", inputs=("shapes",), function=lambda shapes: lips.landmark_distance(*shapes),
-    ),
-    Metric("psnr", "mouth PSNR", "higher", 1, "dB", group="video", inputs=("mouths",), function=lips.psnr),
-    Metric("ssim", "mouth SSIM", "higher", 3, group="video", inputs=("mouths",), function=lips.ssim),
-    Metric(
-        "sharpness", "mouth sharpness", "1", group="video", inputs=("mouths",), function=lips.sharpness, real=1.0,
-    ),
-    Metric(
-        "lpips", "mouth LPIPS", "lower", 3,
-        group="video", inputs=("lpips", "mouths"), function=lambda lpips, mouths: lpips(mouths[::EVERY]),
-    ),
-    Metric(
-        "silence_motion", "motion in silence", "0",
-        group="video", inputs=("opening", "silent", "spoken"), function=lips.silence_motion,
-    ),
-    Metric(
-        "sound_correlation", "lip opening and sound level", "higher",
-        group="sound", inputs=("lag",), function=lambda lag: lag[lips.MAX_LAG],
-    ),
-    Metric("sound_offset", inputs=("lag",), function=lambda lag: lag.argmax() - lips.MAX_LAG),
-    Metric("distance", "expert distance", "lower", 3, group="expert", inputs=("expert",)),
-    Metric("distance_spread", "its spread within clips", digits=3, group="expert", inputs=("expert",)),
-    Metric("confidence", "expert confidence", "higher", 3, group="expert", inputs=("expert",)),
-    Metric("offset", "expert offset", "0", 1, "frames", group="expert", inputs=("expert",)),
-    Metric(
-        "pair_accuracy", "expert picks the true sound", digits=0, unit="%", scale=100,
-        group="expert", inputs=("expert",),
-    ),
-    Metric("lse_d", "LSE-D", "lower", group="lse", inputs=("lse",)),
-    Metric("lse_c", "LSE-C", "higher", group="lse", inputs=("lse",)),
-    Metric("lse_offset", "SyncNet v2's offset", "0", 1, "frames", group="lse", inputs=("lse",)),
-    Metric("lse_spread", "spread of LSE-C within clips", group="lse", inputs=("lse",)),
-    Metric(
-        "length_error", "length error", "0", 1, "frames",
-        group="sound", inputs=("track", "sound_frames"), function=lambda track, frames: len(track) - frames,
-    ),
+    _face("frames", function=len),
+    _face("detected", function=lambda track: track.detected.mean()),
+    _moved("lip_correlation", "lip opening correlation", "higher", function=lips.opening_correlation, real=1.0),
+    _moved("correlation_spread", "its spread within clips", "lower", function=lips.correlation_spread, real=0.0),
+    _moved("articulation", "articulation", "1", function=lips.articulation, real=1.0),
+    _video("landmark_distance", "landmark distance", "lower", unit="% of face",
+           inputs=("shapes",), function=lambda shapes: lips.landmark_distance(*shapes)),
+    _mouth("psnr", "mouth PSNR", "higher", 1, "dB", function=lips.psnr),
+    _mouth("ssim", "mouth SSIM", "higher", 3, function=lips.ssim),
+    _mouth("sharpness", "mouth sharpness", "1", function=lips.sharpness, real=1.0),
+    _video("lpips", "mouth LPIPS", "lower", 3,
+           inputs=("lpips", "mouths"), function=lambda lpips, mouths: lpips(mouths[::EVERY])),
+    _video("silence_motion", "motion in silence", "0",
+           inputs=("opening", "silent", "spoken"), function=lips.silence_motion),
+    _sound("sound_correlation", "lip opening and sound level", "higher", function=lambda lag: lag[lips.MAX_LAG]),
+    _sound("sound_offset", function=lambda lag: lag.argmax() - lips.MAX_LAG),
+    _expert("distance", "expert distance", "lower", 3),
+    _expert("distance_spread", "its spread within clips", digits=3),
+    _expert("confidence", "expert confidence", "higher", 3),
+    _expert("offset", "expert offset", "0", 1, "frames"),
+    _expert("pair_accuracy", "expert picks the true sound", digits=0, unit="%", scale=100),
+    _lse("lse_d", "LSE-D", "lower"),
+    _lse("lse_c", "LSE-C", "higher"),
+    _lse("lse_offset", "SyncNet v2's offset", "0", 1, "frames"),
+    _lse("lse_spread", "spread of LSE-C within clips"),
+    _sound("length_error", "length error", "0", 1, "frames",
+           inputs=("track", "sound_frames"), function=lambda track, frames: len(track) - frames),
 )  # fmt: skip
 # Of the features of all clips of a kind together.
 FEATURES = (
@@ -137,26 +122,22 @@ CURVES = (
     Metric("cosine", "offset, all clips together, expert", "0", unit="frames"),
     Metric("lag", "the same by lip opening and sound level", "0"),
 )
+_voice = partial(Metric, group="voice", inputs=("distances",))
+_fault = partial(Metric, group="sound", inputs=("faults",))
 # Of a ``score_voice.Reading``, in the order of the score file.
 VOICE = (
-    Metric("mcd", "MCD", "lower", unit="dB", group="voice", inputs=("distances",)),
-    Metric("log_f0_rmse", "log-F0 RMSE", "lower", 3, group="voice", inputs=("distances",)),
-    Metric("vuv_error", "voicing error", "lower", 1, "%", group="voice", inputs=("distances",)),
-    Metric("duration_ratio", "duration ratio", "1", group="voice", inputs=("distances",)),
-    Metric("duration_error", "duration error", "lower", 1, "%", group="voice", inputs=("distances",)),
-    Metric(  # the features refuse silence, in which nobody speaks
-        "speaker_similarity", "speaker similarity", "higher",
-        group="voice", inputs=("features", "similarity"), function=lambda features, similarity: similarity,
-    ),
-    Metric("words", inputs=("counts",)),
-    Metric("word_errors", inputs=("counts",)),
-    Metric("word_hits", inputs=("counts",)),
-    Metric("letters", inputs=("counts",)),
-    Metric("letter_errors", inputs=("counts",)),
-    Metric("level", "loudness", digits=1, unit="LUFS", group="sound", inputs=("faults",)),
-    Metric("clipped", "clipped samples", "lower", 3, "%", group="sound", inputs=("faults",)),
-    Metric("click", "sharpest edge", "lower", 1, "dB", group="sound", inputs=("faults",)),
-    Metric("silence", "silence", digits=1, unit="%", group="sound", inputs=("faults",)),
+    _voice("mcd", "MCD", "lower", unit="dB"),
+    _voice("log_f0_rmse", "log-F0 RMSE", "lower", 3),
+    _voice("vuv_error", "voicing error", "lower", 1, "%"),
+    _voice("duration_ratio", "duration ratio", "1"),
+    _voice("duration_error", "duration error", "lower", 1, "%"),
+    _voice("speaker_similarity", "speaker similarity", "higher",  # the features refuse silence
+           inputs=("features", "similarity"), function=lambda features, similarity: similarity),
+    *(Metric(count, inputs=("counts",)) for count in ("words", "word_errors", "word_hits", "letters", "letter_errors")),
+    _fault("level", "loudness", digits=1, unit="LUFS"),
+    _fault("clipped", "clipped samples", "lower", 3, "%"),
+    _fault("click", "sharpest edge", "lower", 1, "dB"),
+    _fault("silence", "silence", digits=1, unit="%"),
 )  # fmt: skip
 TABLES = {"lips": LIPS, "voice": VOICE}  # name of the score file -> its figures
 BY_NAME = {metric.name: metric for metrics in TABLES.values() for metric in metrics}

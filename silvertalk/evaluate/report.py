@@ -24,6 +24,7 @@ from silvertalk.evaluate.verdict import describe
 from silvertalk.utils import write_text
 
 MAX_NOTES = 20  # listed on the page
+TITLES = {"makeittalk": "Portraits"}  # of talkers whose names say less
 
 
 def write_report(
@@ -32,7 +33,7 @@ def write_report(
     corpus: str = "",
     command: str = "",
     log_dirs: Sequence[str] = (),
-    others: Mapping[str, str | os.PathLike] | None = None,
+    talker_score_dirs: Mapping[str, str | os.PathLike] | None = None,
 ) -> str:
     """Write the page, its plots and ``summary.txt``.
 
@@ -42,15 +43,16 @@ def write_report(
         corpus: Name of the corpus.
         command: The command that was run.
         log_dirs: Folders whose logs tell the stages' times.
-        others: Title -> score folder of the same clips' faces by another talker.
+        talker_score_dirs: Name -> score folder of another talker with the same clips.
 
     Returns:
         The plain-language summary, a paragraph for each talker.
     """
     here, summaries, faces, pictures, notes = Path(out).absolute().parent, [], [], [], []
     scores = load_scores(score_dir)
-    for title, folder in {"": score_dir, **(others or {})}.items():
-        talker, prefix = load_scores(folder) if title else scores, f"{title}: " if title else ""
+    for name, folder in {"": score_dir, **(talker_score_dirs or {})}.items():
+        talker, title = load_scores(folder) if name else scores, TITLES.get(name, name)
+        prefix = f"{title}: " if title else ""
         summaries.append(prefix + describe(talker))
         faces += _lip_sections(talker, f"{title}: lips" if title else "Lips")
         drawn = [(heading, path.absolute()) for heading, path in _draw(Path(folder), talker)]

@@ -7,7 +7,6 @@ another sentence: what a voice that says something else gets).
 
 import functools
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,44 +22,10 @@ from silvertalk.evaluate.speaker import SpeakerSimilarity
 from silvertalk.evaluate.tables import Row
 from silvertalk.evaluate.transcript import UNSPACED, count_errors, spoken_letters, spoken_words
 from silvertalk.evaluate.voice import SAMPLING_RATE, VoiceFeatures, analyse, compare_voices
-from silvertalk.evaluate.words import Recognizer, choose_recognizer
+from silvertalk.evaluate.words import Recognition, Recognizer
 from silvertalk.media import read_audio
 from silvertalk.media.sound import resample
-from silvertalk.tts.normalise import detect_language
 from silvertalk.utils import write_text
-
-ESPEAK_NAMES = {"cmn": "zh"}  # eSpeak NG's names of languages -> ours and Whisper's
-
-
-@dataclass
-class Recognition:
-    """How words are recognised.
-
-    Args:
-        recogniser: grammar, lm, whisper, none, or auto; see ``choose_recognizer``.
-        grammar: JSGF file that the sentences follow.
-        whisper_model: Folder of Whisper's weights in faster-whisper's layout.
-        language: Of the transcripts, or auto: by their script.
-        device: Of Whisper.
-    """
-
-    recogniser: str = "auto"
-    grammar: str | None = None
-    whisper_model: str | None = None
-    language: str = "auto"
-    device: str = "cpu"
-
-    def language_of(self, texts: Sequence[str]) -> str:
-        """Name the language: what was given, else that of most texts."""
-        if self.language != "auto":
-            name = self.language.split("-")[0]
-            return ESPEAK_NAMES.get(name, name)
-        found = Counter(map(detect_language, texts)).most_common(1)
-        return found[0][0] if found else "en"
-
-    def choose(self, language: str) -> tuple[Recognizer | None, str]:
-        """Take a recogniser; see ``choose_recognizer``."""
-        return choose_recognizer(self.recogniser, self.grammar, self.whisper_model, language, self.device)
 
 
 @dataclass(eq=False)

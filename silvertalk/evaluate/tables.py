@@ -68,14 +68,16 @@ def markdown(rows: Sequence[Row], kinds: Mapping[str, str], metrics: Iterable[Me
     Args:
         rows: Scores.
         kinds: Kind -> its title; those without any row are left out.
-        metrics: Columns; those without any figure are left out.
+        metrics: Columns; those without title or any figure are left out.
         more: Columns behind them: heading, and kind -> cell.
 
     Returns:
         The table; empty without any column.
     """
     shown = [kind for kind in kinds if any(row["kind"] == kind for row in rows)]
-    columns = [(h, c) for h, c in [*(means(rows, shown, m) for m in metrics), *more] if any(map(c.get, shown))]
+    columns = [
+        (h, c) for h, c in [*(means(rows, shown, m) for m in metrics if m.title), *more] if any(map(c.get, shown))
+    ]
     if not columns:
         return ""
     lines = ["| " + " | ".join(["", *(heading for heading, _ in columns)]) + " |", "|---" * (len(columns) + 1) + "|"]

@@ -55,30 +55,32 @@ def _describe_lips(scores: Scores) -> list[str]:
     return [f"Lips: {verdict} ({figures}; {wins}).", *_describe_articulation(scores.lips), *_describe_rest(scores.lips)]
 
 
+def _mean(rows: Sequence[Row], kind: str, name: str) -> float | None:
+    """Mean figure of a kind; None without any."""
+    values = list(column(rows, kind, name).values())
+    return float(np.mean(values)) if values else None
+
+
 def _describe_articulation(rows: Sequence[Row]) -> list[str]:
     """Say when the mouth moves much too little or too much."""
-    values = list(column(rows, "recorded", "articulation").values())
-    moved = float(np.mean(values)) if values else 1.0
-    if 0.7 <= moved <= 1.4:
+    moved = _mean(rows, "recorded", "articulation")
+    if moved is None or 0.7 <= moved <= 1.4:
         return []
     return [f"The mouth moves {moved:.0%} as much as the real one{', so it mumbles' if moved < 0.7 else ''}."]
 
 
 def _describe_rest(rows: Sequence[Row]) -> list[str]:
     """Say when the mouth speaks while nothing is heard."""
-    values = list(column(rows, SILENCE, "silence_motion").values())
-    moved = float(np.mean(values)) if values else 0.0
-    return (
-        [f"In silence the mouth moves {moved:.0%} as much as the real one does in speech."] if moved > RESTLESS else []
-    )
+    moved = _mean(rows, SILENCE, "silence_motion") or 0.0
+    said = [f"In silence the mouth moves {moved:.0%} as much as the real one does in speech."]
+    return said if moved > RESTLESS else []
 
 
 def _describe_sync(scores: Scores) -> list[str]:
     """Say what the offsets and the expert tell."""
-    values = list(column(scores.lips, REAL, "pair_accuracy").values())
-    accuracy = float(np.mean(values)) if values else 0.0
-    sentences = _describe_offset(_believed_peaks(scores.peaks, accuracy))
-    if values and accuracy < CHANCE_ACCURACY:
+    accuracy = _mean(scores.lips, REAL, "pair_accuracy")
+    sentences = _describe_offset(_believed_peaks(scores.peaks, accuracy or 0.0))
+    if accuracy is not None and accuracy < CHANCE_ACCURACY:
         sentences.append(
             f"The sync expert picks the true sound of real clips in {accuracy:.0%} of the cases (chance is 50%): "
             "its confidence and offset mean nothing yet."
@@ -122,13 +124,13 @@ def _describe_voice(rows: Sequence[Row]) -> list[str]:
 
 def _describe_distortion(rows: Sequence[Row]) -> list[str]:
     """Say how far the voice is from the recordings."""
-    made, other = (list(column(rows, kind, "mcd").values()) for kind in ("generated", CONTROL))
-    if not made:
+    made, other = (_mean(rows, kind, "mcd") for kind in ("generated", CONTROL))
+    if made is None:
         return []
-    text = f"mel-cepstral distortion {np.mean(made):.1f} dB over {len(made)} sentences"
-    if other:
-        text += f" (a recording of another sentence has {np.mean(other):.1f})"
-        if np.mean(made) >= np.mean(other):
+    text = f"mel-cepstral distortion {made:.1f} dB over {len(column(rows, 'generated', 'mcd'))} sentences"
+    if other is not None:
+        text += f" (a recording of another sentence has {other:.1f})"
+        if made >= other:
             text += ", so it is no nearer to the recording than the same person saying something else"
     return [text]
 
@@ -147,11 +149,9 @@ def _describe_words(rows: Sequence[Row]) -> list[str]:
 
 def _describe_similarity(rows: Sequence[Row]) -> list[str]:
     """Say how much it sounds like the speaker."""
-    own, recorded = (list(column(rows, kind, "speaker_similarity").values()) for kind in ("generated", REAL))
-    if not own:
-        return []
-    beside = f", that of the recordings {np.mean(recorded):.2f}" if recorded else ""
-    return [f"its similarity to the speaker is {np.mean(own):.2f}{beside}"]
+    own, recorded = (_mean(rows, kind, "speaker_similarity") for kind in ("generated", REAL))
+    beside = f", that of the recordings {recorded:.2f}" if recorded is not None else ""
+    return [f"its similarity to the speaker is {own:.2f}{beside}"] if own is not None else []
 
 
 def _describe_sound(rows: Sequence[Row]) -> list[str]:

@@ -11,8 +11,9 @@ from pathlib import Path
 from silvertalk.data import Utterance
 from silvertalk.evaluate.jobs import file_stamp, find_files, forget_others, write_page
 from silvertalk.evaluate.report import describe, load_scores, not_scored, voice_sections
-from silvertalk.evaluate.score_voice import Recognition, score_utterances
+from silvertalk.evaluate.score_voice import score_utterances
 from silvertalk.evaluate.speaker import spread
+from silvertalk.evaluate.words import Recognition
 
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a")
 SPEAKER = "speaker"

@@ -202,13 +202,13 @@ def test_further_talkers_have_their_sections(tmp_path, capsys):
         f"--out={tmp_path / 'R.md'}",
         f"--portrait_score_dir={tmp_path / 'p'}",
     ]
-    report.main([*options, "--face_score_dirs", *folders])
+    report.main([*options, "--talker_score_dirs", *folders])
     page, said = (tmp_path / "R.md").read_text(), capsys.readouterr().out
     for title in ("Lips", "Portraits: lips", "cartoon_x: lips", "Puppets: lips"):
         assert f"## {title} against the real video" in page
     assert said.startswith("Lips: the lips follow the sound closely") and "\ncartoon_x: Lips: " in said
-    with pytest.raises(SystemExit, match="two talkers are called 'Portraits'"):
-        report.main([*options, "--face_score_dirs", f"Portraits={tmp_path / 'p'}"])
+    with pytest.raises(SystemExit, match="two talkers are called 'makeittalk'"):
+        report.main([*options, "--talker_score_dirs", f"makeittalk={tmp_path / 'p'}"])
 
 
 def test_report_without_scores_says_what_to_do(tmp_path):

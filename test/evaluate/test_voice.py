@@ -3,9 +3,10 @@ import pytest
 
 from silvertalk.data import Utterance, write_data_dir, write_scp
 from silvertalk.evaluate import score_voice, voice
-from silvertalk.evaluate.score_voice import Recognition, VoiceScorer, _other_sentences, score_job
+from silvertalk.evaluate.score_voice import VoiceScorer, _other_sentences, score_job
 from silvertalk.evaluate.speaker import SpeakerSimilarity
 from silvertalk.evaluate.tables import column, merge_scores
+from silvertalk.evaluate.words import Recognition
 from silvertalk.media import write_audio
 
 RATE = voice.SAMPLING_RATE
@@ -145,7 +146,7 @@ def test_scores_are_resumable_and_a_bad_utterance_keeps_its_line(corpus, monkeyp
 
 
 def test_words_are_those_that_are_said(corpus, monkeypatch):
-    monkeypatch.setattr(score_voice, "choose_recognizer", lambda *_: (Ear(), Ear.description))
+    monkeypatch.setattr(Recognition, "choose", lambda *_: (Ear(), Ear.description))
     score_job(corpus / "decode", corpus / "ref", corpus / "scores")
     rows = merge_scores(corpus / "scores", "voice")
     found = {(r["utt_id"], r["kind"]): r for r in rows}

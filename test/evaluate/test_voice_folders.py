@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from silvertalk.evaluate import score_voice, voice_folders
-from silvertalk.evaluate.score_voice import Recognition
 from silvertalk.evaluate.speaker import SpeakerSimilarity
 from silvertalk.evaluate.tables import merge_scores
+from silvertalk.evaluate.words import Recognition
 from silvertalk.media import write_audio
 
 RATE = 16000

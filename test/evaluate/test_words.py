@@ -7,9 +7,9 @@ import pytest
 from silvertalk.evaluate import words
 from silvertalk.evaluate.transcript import count_errors, spoken_words
 from silvertalk.evaluate.words import (
+    Recognition,
     WordRecognizer,
     add_room_tone,
-    choose_recognizer,
     grammar_words,
 )
 
@@ -70,22 +70,23 @@ def test_whisper_is_a_recogniser(monkeypatch):
     heard = lambda *options: type("Ear", (), {"description": "Whisper", "__call__": lambda _, wav: " ".join(options)})()  # noqa: E731
     monkeypatch.setattr(words, "Whisper", heard)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: True)
-    recognizer, description = choose_recognizer(whisper_model="tiny", language="ko", grammar=GRID)
+    recognizer, description = Recognition(whisper_model="tiny", grammar=GRID).choose("ko")
     assert recognizer(np.ones(4000)) == ["tiny", "ko", "cpu"] and description == "Whisper"
     assert recognizer.unknown(["안녕"]) == []
 
 
 def test_the_best_recogniser_is_taken(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: True)
-    monkeypatch.setattr(words, "_make", lambda name, *_: SimpleNamespace(description=name))
-    assert choose_recognizer(whisper_model="w", grammar="g")[1] == "whisper"
-    assert choose_recognizer(grammar="g")[1] == "grammar"
-    assert choose_recognizer()[1] == "lm"
-    nothing, reason = choose_recognizer(language="ko")
+    monkeypatch.setattr(words, "WhisperRecognizer", lambda *_: SimpleNamespace(description="whisper"))
+    monkeypatch.setattr(words, "WordRecognizer", lambda grammar: SimpleNamespace(description=grammar or "lm"))
+    assert Recognition(whisper_model="w", grammar="g").choose("en")[1] == "whisper"
+    assert Recognition(grammar="g").choose("en")[1] == "g"
+    assert Recognition().choose("en")[1] == "lm"
+    nothing, reason = Recognition().choose("ko")
     assert nothing is None and "'ko'" in reason and "--whisper_model" in reason
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert choose_recognizer(whisper_model="w", grammar="g")[1] == "grammar"
-    assert "not installed" in choose_recognizer(whisper_model="w", language="ko")[1]
+    assert Recognition(whisper_model="w", grammar="g").choose("en")[1] == "g"
+    assert "not installed" in Recognition(whisper_model="w").choose("ko")[1]
 
 
 @pytest.mark.parametrize(
@@ -99,11 +100,11 @@ def test_the_best_recogniser_is_taken(monkeypatch):
 )
 def test_a_recogniser_that_cannot_be_had_is_an_error(options, said):
     with pytest.raises(ValueError, match=said):
-        choose_recognizer(**options)
+        Recognition(**options).choose(options.get("language", "en"))
 
 
 def test_none_is_no_recogniser():
-    assert choose_recognizer("none", grammar=GRID)[0] is None
+    assert Recognition("none", grammar=GRID).choose("en") == (None, "it was asked for none")
 
 
 @pytest.mark.recipe  # seconds
