@@ -19,10 +19,10 @@ from silvertalk.evaluate.metrics import REAL, TABLES, measure, of_groups
 from silvertalk.evaluate.score_folders import (
     SOUND_SUFFIXES,
     VIDEO_SUFFIXES,
-    Film,
     FolderScoring,
     Found,
     Scoring,
+    VideoFile,
     find_clips,
 )
 from silvertalk.evaluate.tables import Row
@@ -121,8 +121,8 @@ class PairScoring(Scoring):
     def clips(self) -> Found:
         """The real faces with their own sound, and the results with the sound that drives them."""
         pairs, made = read_pairs(self.pairs, self.data_root), find_clips(self.results)
-        real = {number: Film(pair.video, pair.video) for number, pair in pairs.items()}
-        return real, {GENERATED: {n: Film(made[n].path, pair.audio) for n, pair in pairs.items() if n in made}}
+        real = {number: VideoFile(pair.video, pair.video) for number, pair in pairs.items()}
+        return real, {GENERATED: {n: VideoFile(made[n].path, pair.audio) for n, pair in pairs.items() if n in made}}
 
 
 class TrackScoring(FolderScoring):
@@ -133,30 +133,30 @@ class TrackScoring(FolderScoring):
     def score(self, job: int = 1, num_jobs: int = 1, quiet: bool = False) -> None:
         """Score one job's share of the videos."""
         real, systems = self.clips()
-        films = {f"{kind}/{name}": film for kind, c in {REAL: real, **systems}.items() for name, film in c.items()}
+        files = {f"{kind}/{name}": file for kind, c in {REAL: real, **systems}.items() for name, file in c.items()}
         backend, networks = self.tools()
         networks = replace(networks, describers=[])
 
         def score(key: str) -> tuple[list[Row], dict]:
             try:
-                rows = list(_score_tracks(films[key], networks, backend))
+                rows = list(_score_tracks(files[key], networks, backend))
             except ERRORS as error:
-                rows = [{"note": note(films[key].path, error)}]
+                rows = [{"note": note(files[key].path, error)}]
             rows = rows or [{"note": f"no face is seen for more than {MIN_TRACK} frames"}]
             kind, _, name = key.partition("/")
             return [{"utt_id": f"{name}#{n}", "kind": kind, **row} for n, row in enumerate(rows)], {}
 
-        score_share(Path(self.out_dir) / "lips", films, score, job, num_jobs, quiet)
+        score_share(Path(self.out_dir) / "lips", files, score, job, num_jobs, quiet)
 
 
-def _score_tracks(film: Film, networks: Networks, backend) -> Iterator[Row]:
+def _score_tracks(file: VideoFile, networks: Networks, backend) -> Iterator[Row]:
     """Score each face of a video."""
     metrics = of_groups(TABLES["lips"], "face", "lse", "expert")
-    wav, _ = read_audio(film.sound, SAMPLING_RATE)
-    for first, track in face_tracks(film.path, backend):
+    wav, _ = read_audio(file.sound, SAMPLING_RATE)
+    for first, track in face_tracks(file.path, backend):
         span = {"start": first / FPS, "end": (first + len(track)) / FPS}
         sound = wav[first * SAMPLES_PER_FRAME : (first + len(track)) * SAMPLES_PER_FRAME]
-        frames = functools.partial(read_frames, film.path, FPS, **span)
+        frames = functools.partial(read_frames, file.path, FPS, **span)
         yield dict(measure(metrics, Clip("track", track, frames, lambda sound=sound: sound, networks)))
 
 

@@ -33,21 +33,21 @@ POLL = 0.5  # seconds
 
 
 @dataclass
-class Film:
+class VideoFile:
     """A video and its sound."""
 
     path: Path
     sound: Path
 
 
-def find_clips(folder: str | os.PathLike) -> dict[str, Film]:
+def find_clips(folder: str | os.PathLike) -> dict[str, VideoFile]:
     """List the videos and folders of pictures of a folder, at any depth, by their names; see ``find_files``."""
     what = f"videos ({', '.join(sorted(VIDEO_SUFFIXES))}) or folders of pictures"
-    films = {}
+    files = {}
     for name, path in find_files(folder, _is_clip, what).items():
         beside = (path.parent / f"{path.name if path.is_dir() else path.stem}{suffix}" for suffix in SOUND_SUFFIXES)
-        films[name] = Film(path, next((sound for sound in beside if sound.is_file()), path))
-    return films
+        files[name] = VideoFile(path, next((sound for sound in beside if sound.is_file()), path))
+    return files
 
 
 def _is_clip(path: Path) -> bool:
@@ -57,20 +57,20 @@ def _is_clip(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
-Found = tuple[dict[str, Film], dict[str, dict[str, Film]]]  # the real clips, and those of each system
+Found = tuple[dict[str, VideoFile], dict[str, dict[str, VideoFile]]]  # the real clips, and those of each system
 
 
 class RealVideos:
     """The recordings to compare with, tracked when they are asked for; has what ``LipScorer`` needs."""
 
-    def __init__(self, clips: dict[str, Film], backend):
+    def __init__(self, clips: dict[str, VideoFile], backend):
         self.utterances, self.clips, self._backend = list(clips), clips, backend
 
     def recording(self, utt_id: str, networks: Networks) -> Clip:
         """Give a recording to the metrics."""
-        film = self.clips[utt_id]
-        track = track_video(film.path, self._backend, FPS)
-        frames, sound = lambda: read_frames(film.path, FPS), lambda: read_audio(film.sound, SAMPLING_RATE)[0]
+        file = self.clips[utt_id]
+        track = track_video(file.path, self._backend, FPS)
+        frames, sound = lambda: read_frames(file.path, FPS), lambda: read_audio(file.sound, SAMPLING_RATE)[0]
         return Clip(REAL, track, frames, sound, networks)
 
 
@@ -92,7 +92,7 @@ class Scoring:
         """The real clips, and those of each system."""
         raise NotImplementedError
 
-    def settings(self, real: dict[str, Film], systems: dict[str, dict[str, Film]]) -> dict:
+    def settings(self, real: dict[str, VideoFile], systems: dict[str, dict[str, VideoFile]]) -> dict:
         """What the figures depend on: files with sizes and times, and options."""
         files = [
             (label, name, *(str(p) for p in (clip.path, clip.sound)), *file_stamp(clip.path), *file_stamp(clip.sound))

@@ -7,7 +7,7 @@ from silvertalk.evaluate.score_voice import VoiceScorer, _other_sentences, score
 from silvertalk.evaluate.speaker import SpeakerSimilarity
 from silvertalk.evaluate.tables import column, merge_scores
 from silvertalk.evaluate.words import Recognition
-from silvertalk.media import write_audio
+from silvertalk.media import read_audio, write_audio
 
 RATE = voice.SAMPLING_RATE
 
@@ -157,6 +157,15 @@ def test_words_are_those_that_are_said(corpus, monkeypatch):
     silent = found["a-1", "generated"]
     assert (silent["words"], silent["word_errors"], silent["word_hits"]) == (2, 2, 0)
     assert silent["unknown_words"] == "one" and "of sound" in silent["note"]
+
+
+def test_every_file_is_read_once(corpus, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        score_voice, "read_audio", lambda path, *span: read.append(str(path)) or read_audio(path, *span)
+    )
+    score_job(corpus / "decode", corpus / "ref", corpus / "scores", Recognition("none"))
+    assert sorted(read) == sorted(str(path) for path in corpus.glob("*.wav"))
 
 
 def test_a_sentence_that_nobody_recorded(corpus):
