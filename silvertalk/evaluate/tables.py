@@ -12,6 +12,7 @@ from silvertalk.data import combine_parts, read_scp
 from silvertalk.evaluate.metrics import REMARKS, TABLES, Metric
 from silvertalk.utils import write_text
 
+DIGITS = 4  # of figures, after the point
 Row = dict[str, object]  # "utt_id" and "kind", then figures (float) and remarks (str)
 
 
@@ -32,7 +33,9 @@ def merge_scores(score_dir: str | os.PathLike, name: str) -> list[Row]:
     if not (folder / "expected").is_file():
         return []
     combine_parts(folder, (folder / "expected").read_text(encoding="utf-8").split(), max_skipped=1.0)
-    rows = [row for line in read_scp(folder / "rows").values() for row in json.loads(line)]
+    found = (row for line in read_scp(folder / "rows").values() for row in json.loads(line))
+    # Pages say what the file says.
+    rows = [{k: round(v, DIGITS) if isinstance(v, float) else v for k, v in row.items()} for row in found]
     figures = dict.fromkeys((metric.name for metric in TABLES[name]), math.nan)
     columns = ("utt_id", "kind", *figures, *REMARKS[name])
     lines = [columns, *([_cell((figures | row).get(column, "")) for column in columns] for row in rows)]
@@ -42,7 +45,7 @@ def merge_scores(score_dir: str | os.PathLike, name: str) -> list[Row]:
 
 def _cell(value: object) -> str:
     """Format one value; tabs and line ends would break the table."""
-    return f"{value:.4f}" if isinstance(value, float) else " ".join(str(value).split())
+    return f"{value:.{DIGITS}f}" if isinstance(value, float) else " ".join(str(value).split())
 
 
 def column(rows: Iterable[Row], kind: str, name: str) -> dict[str, float]:
