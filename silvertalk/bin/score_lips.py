@@ -1,7 +1,8 @@
 """Stage 16, lips: compare generated videos with the recordings."""
 
 from silvertalk.data import read_scp
-from silvertalk.evaluate.score_lips import FaceDump, Judges, LipScorer, decoded_videos, score_job
+from silvertalk.evaluate.clip import Networks
+from silvertalk.evaluate.score_lips import FaceDump, LipScorer, decoded_videos, score_job
 from silvertalk.utils.cli import make_parser, run
 
 
@@ -31,7 +32,7 @@ def score_lips(
     """
     dump = FaceDump(face_dir)
     videos = decoded_videos(decode_dir, dump, read_scp(wav_scp) if wav_scp else None)
-    scorer = LipScorer(dump, Judges.load(syncnet_exp, syncnet_v2), face_backend)
+    scorer = LipScorer(dump, Networks.load(syncnet_exp, syncnet_v2), face_backend)
     score_job(videos, scorer, out_dir, job, num_jobs)
 
 

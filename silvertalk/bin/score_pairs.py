@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from silvertalk.bin.commands.common import run_with_talker, talker_parser
 from silvertalk.evaluate.protocols import PairScoring, read_pairs, render_pairs
 from silvertalk.evaluate.score_folders import run_scoring
-from silvertalk.utils.cli import make_parser, run
 
 
 def score_pairs(
@@ -12,13 +12,14 @@ def score_pairs(
     data_root: str,
     out: str,
     results: str | None = None,
-    wav2lip_exp: str | None = None,
+    model: str = "wav2lip",
     syncnet_v2: str | None = None,
     syncnet_exp: str | None = None,
     lse_crop: str = "frame",
     face_backend: str = "auto",
     device: str = "cpu",
     jobs: int = 1,
+    setup=None,
 ) -> None:
     """Score what faces of a list say when they are given the sounds of the list; the real videos are scored beside.
 
@@ -26,22 +27,20 @@ def score_pairs(
         pairs: List with lines "AUDIO VIDEO", names below data_root, suffixes may be left out.
         data_root: Folder of the corpus.
         out: Folder to write: scores.md, lips.tsv, and without --results the videos.
-        results: Folder with <line number from 0>.mp4 of any system.
-        wav2lip_exp: Generator that makes the results, without loss, in out/videos.
+        results: Folder with <line number from 0>.mp4 of any system; leave out to have them made, without loss, in
+            out/videos.
+        model: The talker that makes them, see ``silvertalk lipsync``.
         syncnet_v2: syncnet_v2.model, or a folder that holds it, for LSE-D and LSE-C.
         syncnet_exp: Folder of a trained expert.
         lse_crop: What LSE looks at: frame (the whole picture, as published for lists) or face.
         face_backend: auto, dlib, face_alignment or s3fd.
         device: cpu or cuda.
         jobs: Processes.
+        setup: The talker's options.
     """
-    if (results is None) == (wav2lip_exp is None):
-        raise ValueError("give --results or --wav2lip_exp, one of them")
-    if wav2lip_exp is not None:
-        from silvertalk.wav2lip.lipsync import LipSync
-
+    if results is None:
         results = str(Path(out) / "videos")
-        render_pairs(read_pairs(pairs, data_root), LipSync(wav2lip_exp, backend=face_backend, device=device), results)
+        render_pairs(read_pairs(pairs, data_root), setup.talker(), setup.rendering(), results)
     scoring = PairScoring(
         pairs=pairs,
         data_root=data_root,
@@ -56,14 +55,14 @@ def score_pairs(
     print(run_scoring(scoring, jobs))
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(score_pairs)
+def get_parser(model: str = "wav2lip"):
+    """Return the parser, with the options of a talker."""
+    return talker_parser(score_pairs, model)
 
 
 def main(cmd: list[str] | None = None):
     """Run the command line."""
-    run(get_parser(), score_pairs, cmd)
+    run_with_talker(score_pairs, cmd)
 
 
 if __name__ == "__main__":

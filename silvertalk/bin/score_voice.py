@@ -1,6 +1,7 @@
 """Stage 16, voice: compare the synthetic voice with the recordings."""
 
-from silvertalk.evaluate.score_voice import Recognition, score_job
+from silvertalk.evaluate.score_voice import score_job
+from silvertalk.evaluate.words import Recognition
 from silvertalk.utils.cli import make_parser, run
 
 

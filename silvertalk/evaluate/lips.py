@@ -4,7 +4,7 @@ Everything here needs no trained weights. Definitions, directions and pitfalls
 are in docs/METRICS.md.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 from skimage.metrics import structural_similarity
@@ -161,37 +161,41 @@ def mouth_squares(landmarks: np.ndarray, bbox: np.ndarray) -> np.ndarray:
     return np.concatenate([corner, corner + side], axis=1)
 
 
-def picture_similarity(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[float, float]:
-    """PSNR and SSIM over the pictures of a clip.
-
-    SSIM is that of Wang et al. (IEEE TIP 2004: Gaussian window, sigma 1.5) on
-    luminance, averaged over frames; PSNR comes from the mean squared error of
-    the whole clip, RGB.
+def psnr(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    """PSNR of a clip, from the mean squared error of all its pictures, RGB.
 
     Args:
         pairs: (generated, real), uint8 (H, W, 3) RGB of equal size.
 
     Returns:
-        PSNR (dB, at most 100) and SSIM (at most 1); nan without pictures.
+        dB, at most 100; nan without pictures.
     """
-    errors, similarities = [], []
-    for generated, real in pairs:
-        errors.append(np.mean((generated.astype(np.float64) - real) ** 2))
-        similarities.append(_ssim(generated, real))
-    if not errors:
-        return float("nan"), float("nan")
-    psnr = 10 * np.log10(255**2 / max(np.mean(errors), 1e-12))
-    return float(min(psnr, MAX_PSNR)), float(np.mean(similarities))
+    if not len(pairs):
+        return float("nan")
+    error = np.mean([np.mean((generated.astype(np.float64) - real) ** 2) for generated, real in pairs])
+    return float(min(10 * np.log10(255**2 / max(error, 1e-12)), MAX_PSNR))
 
 
-def sharpness(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> float:
+def ssim(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+    """SSIM of Wang et al. (IEEE TIP 2004: Gaussian window, sigma 1.5) on luminance, averaged over a clip's pictures.
+
+    Args:
+        pairs: See ``psnr``.
+
+    Returns:
+        At most 1; nan without pictures.
+    """
+    return float(np.mean([_ssim(generated, real) for generated, real in pairs])) if len(pairs) else float("nan")
+
+
+def sharpness(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
     """Steepness of the pictures' edges (teeth, lips) over that of the real ones; 1 is right, less is a smear.
 
     The gradient energy of Subbarao, Choi and Nikzad ("Focusing techniques",
     Optical Engineering 1993), of the luminance, as an amplitude.
 
     Args:
-        pairs: (generated, real), uint8 (H, W, 3) RGB of equal size.
+        pairs: See ``psnr``.
 
     Returns:
         0 or more; nan without pictures or edges.

@@ -1,19 +1,19 @@
 """Plots of the scores."""
 
 import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
-import kaldiio
 import matplotlib
 import numpy as np
 
+from silvertalk.evaluate.clip import FPS
+from silvertalk.evaluate.metrics import CONTROL, VOICE_KINDS, Metric
+from silvertalk.evaluate.scores import mean_curve, read_curves
 from silvertalk.evaluate.tables import Row, column
 from silvertalk.utils import atomic_path
 
 matplotlib.use("Agg")
 
-FPS = 25
 # Okabe and Ito's colours, which the colour-blind tell apart.
 COLOURS = {"real": "#000000", "recorded": "#0072B2", "generated": "#0072B2", "control": "#D55E00", "video": "#009E73"}
 NAMES = {
@@ -25,18 +25,6 @@ NAMES = {
 }
 SOUNDING = ("real", "recorded", "control", "video")
 MAX_CLIPS = 4
-
-
-def read_curves(score_dir: str | os.PathLike, name: str, kinds: Sequence[str]) -> dict[str, Mapping[str, np.ndarray]]:
-    """Open the curves that stage 16 kept: kind -> (utt_id -> (T, 1)).
-
-    Args:
-        score_dir: Score folder, merged.
-        name: ``opening``, ``lag`` or ``cosine``.
-        kinds: Those wanted; a kind without curves is left out.
-    """
-    files = {kind: Path(score_dir) / "lips" / f"{name}_{kind}.scp" for kind in kinds}
-    return {kind: kaldiio.load_scp(str(path)) for kind, path in files.items() if path.is_file()}
 
 
 def plot_openings(score_dir: str | os.PathLike, rows: Sequence[Row], out: str | os.PathLike) -> bool:
@@ -65,11 +53,11 @@ def plot_openings(score_dir: str | os.PathLike, rows: Sequence[Row], out: str | 
     return True
 
 
-def plot_correlations(rows: Sequence[Row], out: str | os.PathLike) -> bool:
-    """Draw histograms of the lip opening correlation of generated clips and control."""
+def plot_histogram(rows: Sequence[Row], metric: Metric, out: str | os.PathLike) -> bool:
+    """Draw histograms of a figure up to 1, such as a correlation, of generated clips and control."""
     from matplotlib import pyplot
 
-    values = {kind: list(column(rows, kind, "lip_correlation").values()) for kind in ("recorded", "control")}
+    values = {kind: list(column(rows, kind, metric.name).values()) for kind in ("recorded", CONTROL)}
     if not any(values.values()):
         return False
     figure, axis = pyplot.subplots(figsize=(5, 3), layout="constrained")
@@ -77,33 +65,32 @@ def plot_correlations(rows: Sequence[Row], out: str | os.PathLike) -> bool:
     bins = np.linspace(min(0.0, np.floor(lowest * 10) / 10), 1, 21)
     for kind, numbers in values.items():
         if numbers:
-            axis.hist(
-                numbers, bins, color=COLOURS[kind], alpha=0.6, label=f"{NAMES[kind]} (mean {np.mean(numbers):.2f})"
-            )
-    axis.set(xlabel="lip opening correlation with the real video", ylabel="clips")
+            label = f"{NAMES[kind]} (mean {np.mean(numbers):.{metric.digits}f})"
+            axis.hist(numbers, bins, color=COLOURS[kind], alpha=0.6, label=label)
+    axis.set(xlabel=metric.label, ylabel="clips")
     axis.legend(fontsize=8)
     _save(figure, out)
     return True
 
 
-def plot_distortion(rows: Sequence[Row], out: str | os.PathLike) -> bool:
-    """Draw the mel-cepstral distortion of every utterance, sorted, with the control."""
+def plot_bars(rows: Sequence[Row], metric: Metric, out: str | os.PathLike) -> bool:
+    """Draw a figure of every synthetic utterance, sorted, with the control."""
     from matplotlib import pyplot
 
-    values = {kind: column(rows, kind, "mcd") for kind in ("generated", "control")}
+    values = {kind: column(rows, kind, metric.name) for kind in ("generated", CONTROL)}
     order = sorted(values["generated"], key=values["generated"].get)
     if not order:
         return False
     figure, axis = pyplot.subplots(figsize=(max(5, min(12, 0.22 * len(order))), 3.2), layout="constrained")
     places = np.arange(len(order))
     axis.bar(places, [values["generated"][u] for u in order], color=COLOURS["generated"], label=NAMES["generated"])
-    control = [values["control"].get(u, np.nan) for u in order]
-    axis.plot(places, control, "_", color=COLOURS["control"], ms=8, mew=2, label="control: another sentence, recorded")
+    control = [values[CONTROL].get(u, np.nan) for u in order]
+    axis.plot(places, control, "_", color=COLOURS[CONTROL], ms=8, mew=2, label=VOICE_KINDS[CONTROL])
     if len(order) <= 40:
         axis.set_xticks(places, order, rotation=90, fontsize=7)
     else:
         axis.set_xlabel("utterances")
-    axis.set_ylabel("mel-cepstral distortion (dB)")
+    axis.set_ylabel(metric.label)
     axis.set_ylim(0, 1.25 * np.nanmax([*values["generated"].values(), *control]))
     axis.legend(fontsize=8, loc="upper left", ncols=2)
     _save(figure, out)
@@ -142,13 +129,6 @@ def plot_offsets(score_dir: str | os.PathLike, out: str | os.PathLike, kinds: Se
     axes[0, 0].legend(fontsize=7)
     _save(figure, out)
     return True
-
-
-def mean_curve(table: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Average (K, 1) curves of all clips: (K,); an offset that no clip has is nan."""
-    curves = np.stack([table[utt_id][:, 0] for utt_id in table])
-    known = ~np.isnan(curves)
-    return np.where(known, curves, 0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
 
 
 def _save(figure, path: str | os.PathLike) -> None:

@@ -6,35 +6,35 @@ as it is seen. Both after Prajwal et al. (ACM MM 2020), with the real videos
 scored beside, and from the sound that drives a video, not from its own track.
 """
 
-import json
+import functools
 import logging
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
-from silvertalk.data import PartWriter, shard
-from silvertalk.evaluate import lse
+from silvertalk.evaluate.clip import FPS, Clip, Networks
+from silvertalk.evaluate.jobs import ERRORS, note, score_share
+from silvertalk.evaluate.metrics import REAL, TABLES, measure, of_groups
 from silvertalk.evaluate.score_folders import (
     SOUND_SUFFIXES,
     VIDEO_SUFFIXES,
-    Clip,
+    FolderScoring,
+    Found,
     Scoring,
+    VideoFile,
     find_clips,
-    label_folders,
 )
-from silvertalk.evaluate.score_lips import FACE_ERRORS, FPS, REAL, Judges
 from silvertalk.evaluate.tables import Row
-from silvertalk.face import Track, crop_face
+from silvertalk.face import Track
 from silvertalk.face.prepare.dump import SAMPLES_PER_FRAME
 from silvertalk.face.prepare.speaker import follow_faces
 from silvertalk.face.track import make_track
-from silvertalk.media import read_audio, read_frames, read_pictures, wav2lip_mel
+from silvertalk.media import read_audio, read_frames, read_pictures
 from silvertalk.media.mel import SAMPLING_RATE
-from silvertalk.syncnet import judge as sync
-from silvertalk.utils import progress, write_text
+from silvertalk.talker.base import Talker
+from silvertalk.talker.options import VideoOptions
+from silvertalk.utils import progress
 
 GENERATED = "generated"
 MIN_TRACK = 100  # frames; as published, a track has more
@@ -89,24 +89,24 @@ def _find(path: Path, suffixes) -> Path | None:
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
-def render_pairs(pairs: dict[str, Pair], lipsync, out_dir: str | os.PathLike) -> None:
+def render_pairs(pairs: dict[str, Pair], talker: Talker, options: VideoOptions, out_dir: str | os.PathLike) -> None:
     """Render every pair without loss; what exists is kept, what fails is logged and counts as missing.
 
     Args:
         pairs: From ``read_pairs``.
-        lipsync: ``LipSync``.
-        out_dir: Gets ``<number>.mp4``, as long as the face video.
+        talker: Makes the faces speak.
+        options: How, but for the quality.
+        out_dir: Gets ``<number>.mp4``, of films as long as they are.
     """
-    from silvertalk.talker.options import RenderOptions
-
-    lossless = RenderOptions(fps=FPS, length="video", crf=0, preset="ultrafast")
+    length = {"length": "video"} if hasattr(options, "length") else {}
+    lossless = replace(options, fps=FPS, crf=0, preset="ultrafast", **length)
     for number, pair in progress(pairs.items(), desc="videos"):
         out = Path(out_dir) / f"{number}.mp4"
         if out.is_file():
             continue
         try:
-            lipsync.render_file(pair.video, pair.audio, out, lossless)
-        except (RuntimeError, ValueError, FileNotFoundError) as error:
+            talker.render_file(pair.video, pair.audio, out, lossless)
+        except ERRORS as error:
             logging.warning("pair %s (%s, %s) not rendered: %s", number, pair.audio, pair.video, error)
 
 
@@ -120,62 +120,46 @@ class PairScoring(Scoring):
 
     compared = False  # the face says something else than the real one
 
-    def clips(self) -> tuple[dict[str, Clip], dict[str, dict[str, Clip]]]:
+    def clips(self) -> Found:
         """The real faces with their own sound, and the results with the sound that drives them."""
         pairs, made = read_pairs(self.pairs, self.data_root), find_clips(self.results)
-        real = {number: Clip(pair.video, pair.video) for number, pair in pairs.items()}
-        return real, {GENERATED: {n: Clip(made[n].path, pair.audio) for n, pair in pairs.items() if n in made}}
+        real = {number: VideoFile(pair.video, pair.video) for number, pair in pairs.items()}
+        return real, {GENERATED: {n: VideoFile(made[n].path, pair.audio) for n, pair in pairs.items() if n in made}}
 
 
-@dataclass(kw_only=True)
-class TrackScoring(Scoring):
-    """Every face of every video, by synchrony alone; a line of the table is a face track."""
-
-    real: str
-    generated: list[str]
+class TrackScoring(FolderScoring):
+    """Every face of every video, by synchrony alone; a line of the table is a face track. Names need not match."""
 
     matched = False
-
-    def clips(self) -> tuple[dict[str, Clip], dict[str, dict[str, Clip]]]:
-        """All videos; names need not match."""
-        return find_clips(self.real), {label: find_clips(path) for label, path in label_folders(self.generated).items()}
 
     def score(self, job: int = 1, num_jobs: int = 1, quiet: bool = False) -> None:
         """Score one job's share of the videos."""
         real, systems = self.clips()
-        clips = {(kind, name): clip for kind, c in {REAL: real, **systems}.items() for name, clip in c.items()}
-        keys = {f"{kind}/{name}": (kind, name) for kind, name in clips}
-        folder = Path(self.out_dir) / "lips"
-        write_text(folder / "expected", "".join(f"{key}\n" for key in keys))
-        backend, judges = self.tools()
-        with PartWriter(folder, job) as out:
-            todo = [key for key in shard(list(keys), job, num_jobs) if key not in out.done]
-            for key in todo if quiet else progress(todo, desc=f"videos {job}"):
-                kind, name = keys[key]
-                try:
-                    rows = list(_score_tracks(clips[kind, name], judges, backend))
-                except FACE_ERRORS as error:
-                    logging.warning("%s: not scored: %s", clips[kind, name].path, error)
-                    rows = [{"note": str(error)}]
-                rows = rows or [{"note": f"no face is seen for more than {MIN_TRACK} frames"}]
-                named = [{"utt_id": f"{name}#{n}", "kind": kind, **row} for n, row in enumerate(rows)]
-                out.add(key, {}, {"rows": json.dumps(named)})
+        files = {f"{kind}/{name}": file for kind, c in {REAL: real, **systems}.items() for name, file in c.items()}
+        backend, networks = self.tools()
+        networks = replace(networks, describers=[])
+
+        def score(key: str) -> tuple[list[Row], dict]:
+            try:
+                rows = list(_score_tracks(files[key], networks, backend))
+            except ERRORS as error:
+                rows = [{"note": note(files[key].path, error)}]
+            rows = rows or [{"note": f"no face is seen for more than {MIN_TRACK} frames"}]
+            kind, _, name = key.partition("/")
+            return [{"utt_id": f"{name}#{n}", "kind": kind, **row} for n, row in enumerate(rows)], {}
+
+        score_share(Path(self.out_dir) / "lips", files, score, job, num_jobs, quiet)
 
 
-def _score_tracks(clip: Clip, judges: Judges, backend) -> Iterator[Row]:
+def _score_tracks(file: VideoFile, networks: Networks, backend) -> Iterator[Row]:
     """Score each face of a video."""
-    wav, _ = read_audio(clip.sound, SAMPLING_RATE)
-    for first, track in face_tracks(clip.path, backend):
-        sound = wav[first * SAMPLES_PER_FRAME : (first + len(track)) * SAMPLES_PER_FRAME]
-        row: Row = {"frames": float(len(track)), "detected": float(track.detected.mean())}
+    metrics = of_groups(TABLES["lips"], "face", "lse", "expert")
+    wav, _ = read_audio(file.sound, SAMPLING_RATE)
+    for first, track in face_tracks(file.path, backend):
         span = {"start": first / FPS, "end": (first + len(track)) / FPS}
-        if judges.syncnet_v2 is not None:
-            row |= lse.lse_scores(judges.syncnet_v2, read_frames(clip.path, FPS, **span), track.bbox, sound)[0]
-        if judges.expert is not None:
-            pictures = zip(read_frames(clip.path, FPS, **span), track.bbox, strict=False)
-            faces = np.stack([crop_face(frame, bbox, judges.expert.img_size) for frame, bbox in pictures])
-            row |= sync.expert_scores(*sync.embed(judges.expert, faces, wav2lip_mel(sound).T))
-        yield row
+        sound = wav[first * SAMPLES_PER_FRAME : (first + len(track)) * SAMPLES_PER_FRAME]
+        frames = functools.partial(read_frames, file.path, FPS, **span)
+        yield dict(measure(metrics, Clip("track", track, frames, lambda sound=sound: sound, networks)))
 
 
 def face_tracks(path: str | os.PathLike, backend) -> list[tuple[int, Track]]:

@@ -6,23 +6,22 @@ its own, or a sound file of the same name beside it, which no codec has
 delayed.
 """
 
-import json
 import logging
 import multiprocessing
 import os
-import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from silvertalk.evaluate import plots, provenance
+from silvertalk.evaluate import plots
+from silvertalk.evaluate.clip import FPS, Clip, Networks
+from silvertalk.evaluate.jobs import file_stamp, find_files, forget_others, write_page
+from silvertalk.evaluate.metrics import REAL, SILENCE
 from silvertalk.evaluate.report import lip_tables, load_scores, not_scored
-from silvertalk.evaluate.score_lips import FPS, REAL, SILENCE, GeneratedVideo, Judges, LipScorer, score_job
-from silvertalk.face import Track, crop_face, make_backend, track_video
-from silvertalk.media import read_audio, read_frames, wav2lip_mel
+from silvertalk.evaluate.score_lips import GeneratedVideo, LipScorer, score_job
+from silvertalk.face import make_backend, track_video
+from silvertalk.media import read_audio, read_frames
 from silvertalk.media.mel import SAMPLING_RATE
 from silvertalk.media.video import IMAGE_SUFFIXES
 from silvertalk.utils import progress, write_text
@@ -34,83 +33,45 @@ POLL = 0.5  # seconds
 
 
 @dataclass
-class Clip:
+class VideoFile:
     """A video and its sound."""
 
     path: Path
     sound: Path
 
 
-def find_clips(folder: str | os.PathLike) -> dict[str, Clip]:
-    """List the clips of a folder, at any depth, by their names.
-
-    Args:
-        folder: Holds videos, or folders of pictures.
-
-    Returns:
-        Path below the folder, without suffix and with ``_`` for spaces -> clip; sorted.
-
-    Raises:
-        FileNotFoundError: No such folder, or no clip in it.
-        ValueError: Two clips have one name.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no folder {folder}; name a folder of videos")
-    clips: dict[str, Clip] = {}
-    for path in sorted(folder.rglob("*")):
-        if not _is_clip(path):
-            continue
-        name = (path if path.is_dir() else path.with_suffix("")).relative_to(folder).as_posix().replace(" ", "_")
-        if name in clips:
-            raise ValueError(f"{path} and {clips[name].path} have one name; rename or remove one")
+def find_clips(folder: str | os.PathLike) -> dict[str, VideoFile]:
+    """List the videos and folders of pictures of a folder, at any depth, by their names; see ``find_files``."""
+    what = f"videos ({', '.join(sorted(VIDEO_SUFFIXES))}) or folders of pictures"
+    files = {}
+    for name, path in find_files(folder, _is_clip, what).items():
         beside = (path.parent / f"{path.name if path.is_dir() else path.stem}{suffix}" for suffix in SOUND_SUFFIXES)
-        clips[name] = Clip(path, next((sound for sound in beside if sound.is_file()), path))
-    if not clips:
-        raise FileNotFoundError(
-            f"{folder}: holds no videos ({', '.join(sorted(VIDEO_SUFFIXES))}) and no folders of pictures; name another"
-        )
-    return clips
+        files[name] = VideoFile(path, next((sound for sound in beside if sound.is_file()), path))
+    return files
 
 
 def _is_clip(path: Path) -> bool:
-    """Whether it is a video, or a folder of pictures; what begins with a dot is neither."""
-    if path.name.startswith("."):
-        return False
+    """Whether it is a video, or a folder of pictures."""
     if path.is_dir():
         return any(inner.suffix.lower() in IMAGE_SUFFIXES for inner in path.iterdir())
     return path.suffix.lower() in VIDEO_SUFFIXES
 
 
+Found = tuple[dict[str, VideoFile], dict[str, dict[str, VideoFile]]]  # the real clips, and those of each system
+
+
 class RealVideos:
-    """The recordings to compare with, tracked when they are asked for; has the methods of ``FaceDump``."""
+    """The recordings to compare with, tracked when they are asked for; has what ``LipScorer`` needs."""
 
-    def __init__(self, clips: dict[str, Clip], backend):
+    def __init__(self, clips: dict[str, VideoFile], backend):
         self.utterances, self.clips, self._backend = list(clips), clips, backend
-        self._last: tuple[str, Track] | None = None
 
-    def track(self, utt_id: str) -> Track:
-        """The face of a recording; that of the last one is kept, for the next system's clip."""
-        if self._last is None or self._last[0] != utt_id:
-            self._last = (utt_id, track_video(self.clips[utt_id].path, self._backend, FPS))
-        return self._last[1]
-
-    def wav(self, utt_id: str) -> np.ndarray:
-        """Sound of a recording, 16 kHz."""
-        return read_audio(self.clips[utt_id].sound, SAMPLING_RATE)[0]
-
-    def mel(self, utt_id: str) -> np.ndarray:
-        """Mel spectrogram (T_mel, 80) of a recording."""
-        return wav2lip_mel(self.wav(utt_id)).T
-
-    def frames(self, utt_id: str) -> Iterator[np.ndarray]:
-        """Frames at 25 fps: uint8 RGB (H, W, 3)."""
-        return read_frames(self.clips[utt_id].path, FPS)
-
-    def faces(self, utt_id: str, size: int) -> np.ndarray:
-        """Face crops: uint8 RGB (T, size, size, 3)."""
-        track = self.track(utt_id)
-        return np.stack([crop_face(f, b, size) for f, b in zip(self.frames(utt_id), track.bbox, strict=True)])
+    def recording(self, utt_id: str, networks: Networks) -> Clip:
+        """Give a recording to the metrics."""
+        file = self.clips[utt_id]
+        track = track_video(file.path, self._backend, FPS)
+        frames, sound = lambda: read_frames(file.path, FPS), lambda: read_audio(file.sound, SAMPLING_RATE)[0]
+        return Clip(REAL, track, frames, sound, networks)
 
 
 @dataclass(kw_only=True)
@@ -127,11 +88,11 @@ class Scoring:
     compared = True  # whether a generated clip should do what the real one does
     matched = True  # whether a generated clip belongs to a real one
 
-    def clips(self) -> tuple[dict[str, Clip], dict[str, dict[str, Clip]]]:
+    def clips(self) -> Found:
         """The real clips, and those of each system."""
         raise NotImplementedError
 
-    def settings(self, real: dict[str, Clip], systems: dict[str, dict[str, Clip]]) -> str:
+    def settings(self, real: dict[str, VideoFile], systems: dict[str, dict[str, VideoFile]]) -> dict:
         """What the figures depend on: files with sizes and times, and options."""
         files = [
             (label, name, *(str(p) for p in (clip.path, clip.sound)), *file_stamp(clip.path), *file_stamp(clip.sound))
@@ -139,22 +100,22 @@ class Scoring:
             for name, clip in clips.items()
         ]
         options = [self.syncnet_exp, self.syncnet_v2, self.lse_crop, self.face_backend]
-        return json.dumps({"files": files, "options": options}, indent=0)
+        return {"files": files, "options": options}
 
-    def tools(self) -> tuple[object, Judges]:
+    def tools(self) -> tuple[object, Networks]:
         """Load the face backend and the networks that score."""
-        judges = Judges.load(self.syncnet_exp, self.syncnet_v2, self.lse_crop, self.device)
-        return make_backend(self.face_backend, self.device), judges
+        networks = Networks.load(self.syncnet_exp, self.syncnet_v2, self.lse_crop, self.device)
+        return make_backend(self.face_backend, self.device), networks
 
     def score(self, job: int = 1, num_jobs: int = 1, quiet: bool = False) -> None:
         """Score one job's share."""
         real, systems = self.clips()
-        backend, judges = self.tools()
+        backend, networks = self.tools()
         videos = {
             label: {name: GeneratedVideo(clip.path, clip.sound, compared=self.compared) for name, clip in clips.items()}
             for label, clips in systems.items()
         }
-        score_job(videos, LipScorer(RealVideos(real, backend), judges, backend), self.out_dir, job, num_jobs, quiet)
+        score_job(videos, LipScorer(RealVideos(real, backend), networks, backend), self.out_dir, job, num_jobs, quiet)
 
 
 @dataclass(kw_only=True)
@@ -164,7 +125,7 @@ class FolderScoring(Scoring):
     real: str
     generated: list[str]
 
-    def clips(self) -> tuple[dict[str, Clip], dict[str, dict[str, Clip]]]:
+    def clips(self) -> Found:
         return find_clips(self.real), {label: find_clips(path) for label, path in label_folders(self.generated).items()}
 
 
@@ -179,12 +140,6 @@ def label_folders(folders: Iterable[str]) -> dict[str, str]:
             raise ValueError(f"{folder} was given twice, or cannot be named; give each folder once")
         labels[label] = folder
     return labels
-
-
-def file_stamp(path: Path) -> tuple[int, int]:
-    """Size (bytes) and time of change (ns)."""
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
 
 
 def run_scoring(scoring: Scoring, jobs: int = 1) -> str:
@@ -210,22 +165,13 @@ def run_scoring(scoring: Scoring, jobs: int = 1) -> str:
     real, systems = scoring.clips()
     unmatched = _unmatched(real, systems) if scoring.matched else []
     out_dir = Path(scoring.out_dir)
-    forget_others(out_dir, "lips", scoring.settings(real, systems))
+    forget_others(out_dir / "lips", scoring.settings(real, systems))
     jobs = min(jobs, len(real))
     if jobs == 1:
         scoring.score()
     else:
         _run_jobs(scoring, jobs, len(real))
     return _write_page(scoring, real, systems, unmatched)
-
-
-def forget_others(out_dir: Path, name: str, settings: str) -> None:
-    """Remove the scores ``out_dir/name`` if they were made of other files or with other options."""
-    key = out_dir / "settings.json"
-    if (out_dir / name).is_dir() and not (key.is_file() and key.read_text(encoding="utf-8") == settings):
-        logging.info("%s: files or options changed; everything is scored again", out_dir)
-        shutil.rmtree(out_dir / name)
-    write_text(key, settings)
 
 
 def _unmatched(real: dict, systems: dict[str, dict]) -> list[str]:
@@ -285,12 +231,9 @@ def _write_page(scoring: Scoring, real: dict, systems: dict[str, dict], unmatche
         *(["## Against the real videos", against_real] if against_real else []),
         *(["## Against the sound", against_sound] if against_sound else []),
         *not_scored(scores),
-        *(["![Audio-video offset](offset.png)"] if plotted else []),
-        f"Silvertalk commit {provenance.git_commit()}; {provenance.machine()}.",
+        "![Audio-video offset](offset.png)" if plotted else "",
     ]
-    page = "\n\n".join(sections) + "\n"
-    write_text(out_dir / "scores.md", page)
-    return page
+    return write_page(out_dir, sections)
 
 
 def _count(label: str, names: set[str], real: set[str], matched: bool) -> str:

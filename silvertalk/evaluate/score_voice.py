@@ -6,84 +6,119 @@ another sentence: what a voice that says something else gets).
 """
 
 import functools
-import json
-import logging
 import os
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from silvertalk.data import PartWriter, Utterance, read_data_dir, read_scp, shard
+from silvertalk.data import Utterance, read_data_dir, read_scp
+from silvertalk.evaluate.jobs import ERRORS, note, score_share
+from silvertalk.evaluate.metrics import CONTROL, REAL, TABLES, VOICE_KINDS, measure
+from silvertalk.evaluate.scores import RECOGNISER
 from silvertalk.evaluate.sound import measure_sound
-from silvertalk.evaluate.speaker import SpeakerJudge
+from silvertalk.evaluate.speaker import SpeakerSimilarity
+from silvertalk.evaluate.tables import Row
 from silvertalk.evaluate.transcript import UNSPACED, count_errors, spoken_letters, spoken_words
 from silvertalk.evaluate.voice import SAMPLING_RATE, VoiceFeatures, analyse, compare_voices
-from silvertalk.evaluate.words import Recognizer, choose_recognizer
+from silvertalk.evaluate.words import Recognition, Recognizer
 from silvertalk.media import read_audio
-from silvertalk.tts.normalise import detect_language
-from silvertalk.utils import progress, write_text
-
-KINDS = ("real", "generated", "control")
-COLUMNS = (
-    "utt_id",
-    "kind",
-    "mcd",
-    "log_f0_rmse",
-    "vuv_error",
-    "duration_ratio",
-    "duration_error",
-    "speaker_similarity",
-    "words",
-    "word_errors",
-    "word_hits",
-    "letters",
-    "letter_errors",
-    "level",
-    "clipped",
-    "click",
-    "silence",
-    "text",
-    "heard",
-    "unknown_words",
-    "note",
-)
-RECOGNISER = "recogniser"  # file beside the rows: what heard the words, or why nothing did
-ERRORS = (ValueError, RuntimeError, FileNotFoundError)
-ESPEAK_NAMES = {"cmn": "zh"}  # eSpeak NG's names of languages -> ours and Whisper's
+from silvertalk.media.sound import resample
+from silvertalk.utils import write_text
 
 
-@dataclass
-class Recognition:
-    """How words are recognised.
+@dataclass(eq=False)
+class Sound:
+    """A recording or a synthetic voice, read when it is asked for, and once."""
 
-    Args:
-        recogniser: grammar, lm, whisper, none, or auto; see ``choose_recognizer``.
-        grammar: JSGF file that the sentences follow.
-        whisper_model: Folder of Whisper's weights in faster-whisper's layout.
-        language: Of the transcripts, or auto: by their script.
-        device: Of Whisper.
-    """
+    path: str
+    recognizer: Recognizer | None
+    language: str
+    start: float = 0.0  # seconds
+    end: float | None = None
 
-    recogniser: str = "auto"
-    grammar: str | None = None
-    whisper_model: str | None = None
-    language: str = "auto"
-    device: str = "cpu"
+    @functools.cached_property
+    def own_rate(self) -> tuple[np.ndarray, int]:
+        """Sound (T,) as it is in the file, and its rate (Hz)."""
+        return read_audio(self.path, None, self.start, self.end)
 
-    def language_of(self, texts: Sequence[str]) -> str:
-        """Name the language: what was given, else that of most texts."""
-        if self.language != "auto":
-            name = self.language.split("-")[0]
-            return ESPEAK_NAMES.get(name, name)
-        found = Counter(map(detect_language, texts)).most_common(1)
-        return found[0][0] if found else "en"
+    @functools.cached_property
+    def wav(self) -> np.ndarray:
+        """Sound (T',), 16 kHz."""
+        return resample(*self.own_rate, SAMPLING_RATE)
 
-    def choose(self, language: str) -> tuple[Recognizer | None, str]:
-        """Take a recogniser; see ``choose_recognizer``."""
-        return choose_recognizer(self.recogniser, self.grammar, self.whisper_model, language, self.device)
+    @functools.cached_property
+    def features(self) -> VoiceFeatures:
+        """Its analysis."""
+        return analyse(self.wav)
+
+    @functools.cached_property
+    def heard(self) -> list[str]:
+        """Words that are heard; none without a recogniser."""
+        return spoken_words(" ".join(self.recognizer(self.wav)) if self.recognizer else "", self.language)
+
+
+@dataclass(eq=False)
+class Reading:
+    """A sentence as it is spoken, as the metrics see it; None where a kind has no such thing."""
+
+    kind: str
+    utterance: Utterance
+    sound: Sound
+    real: Sound | None  # the recording of the sentence
+    speaker: SpeakerSimilarity | None
+
+    @property
+    def features(self) -> VoiceFeatures | None:
+        """Analysis of what was not said of another sentence."""
+        return None if self.kind == CONTROL else self.sound.features
+
+    @functools.cached_property
+    def distances(self) -> dict[str, float] | None:
+        """From the recording."""
+        if self.kind == REAL or self.real is None:
+            return None
+        return compare_voices(self.sound.features, self.real.features)
+
+    @functools.cached_property
+    def similarity(self) -> float | None:
+        """To the speaker's recordings."""
+        if self.speaker is None or self.kind == CONTROL:
+            return None
+        return self.speaker.similarity(self.sound.wav, self.utterance.spk, self.utterance.utt_id)
+
+    @functools.cached_property
+    def faults(self) -> dict[str, float] | None:
+        """Of the sound."""
+        return None if self.kind == CONTROL else measure_sound(*self.sound.own_rate)
+
+    @functools.cached_property
+    def words(self) -> list[str]:
+        """That should be said."""
+        return spoken_words(self.utterance.text or "", self.sound.language)
+
+    @functools.cached_property
+    def counts(self) -> dict[str, int] | None:
+        """Words and letters of the transcript, and the errors of what is heard."""
+        if self.sound.recognizer is None or not self.words:
+            return None
+        heard, language = self.sound.heard, self.sound.language
+        letters = spoken_letters(self.words, language)
+        row = {"letters": len(letters), "letter_errors": count_errors(letters, spoken_letters(heard, language))[0]}
+        if language not in UNSPACED:
+            row["words"] = len(self.words)
+            row["word_errors"], row["word_hits"] = count_errors(self.words, heard)
+        return row
+
+    def remarks(self) -> dict[str, str]:
+        """What was heard."""
+        counts, remarks = self.counts, {}
+        if counts:
+            remarks["heard"] = " ".join(self.sound.heard)
+        if counts and "words" in counts:
+            remarks["unknown_words"] = " ".join(self.sound.recognizer.unknown(self.words))
+        return remarks
 
 
 class VoiceScorer:
@@ -103,92 +138,40 @@ class VoiceScorer:
         synthetic: Mapping[str, str],
         recognizer: Recognizer | None = None,
         language: str = "en",
-        speaker: SpeakerJudge | None = None,
+        speaker: SpeakerSimilarity | None = None,
     ):
-        self.references = {u.utt_id: u for u in references}
-        self.synthetic, self.recognizer, self.language, self.speaker = synthetic, recognizer, language, speaker
+        self.references, self.synthetic, self.speaker = {u.utt_id: u for u in references}, synthetic, speaker
+        self._sound = functools.partial(Sound, recognizer=recognizer, language=language)
         self._others = _other_sentences([u for u in references if u.wav])
         # The control's recording is the next utterance's reference.
-        recent = functools.lru_cache(maxsize=4)
-        self._recording = recent(lambda utt_id: self._read_recording(utt_id, SAMPLING_RATE)[0])
-        self._recorded: Callable[[str], VoiceFeatures] = recent(lambda utt_id: analyse(self._recording(utt_id)))
-        self._heard = recent(lambda utt_id: self._recognise(self._recording(utt_id)))
+        self._recording = functools.lru_cache(maxsize=4)(self._open_recording)
 
-    def score(self, utt_id: str) -> list[dict]:
-        """Score recording, synthetic voice and control of one utterance, as far as there are any."""
-        rows = []
-        for kind in self._kinds(utt_id):
-            row = {"utt_id": utt_id, "kind": kind, "text": self.references[utt_id].text or ""}
-            try:
-                for part in getattr(self, f"_score_{kind}")(utt_id):
-                    row |= part
-            except ERRORS as error:
-                logging.warning("%s: not scored: %s", utt_id, error)
-                row["note"] = " ".join(str(error).split())
-            rows.append(row)
-        return rows
-
-    def _kinds(self, utt_id: str) -> Sequence[str]:
-        """Which rows an utterance can have."""
-        if not self.references[utt_id].wav:
-            return ("generated",)
-        return KINDS if utt_id in self.synthetic else ("real",)
-
-    # What comes first is kept when a later measure fails: nothing is heard in silence, so all its words are wrong.
-
-    def _score_real(self, utt_id: str) -> Iterator[dict]:
-        yield self._words(utt_id, self._heard(utt_id))
-        yield measure_sound(*self._read_recording(utt_id))
-        self._recorded(utt_id)
-        yield self._similarity(utt_id, self._recording(utt_id))
-
-    def _score_generated(self, utt_id: str) -> Iterator[dict]:
-        wav, _ = read_audio(self.synthetic[utt_id], SAMPLING_RATE)
-        yield self._words(utt_id, self._recognise(wav))
-        yield measure_sound(*read_audio(self.synthetic[utt_id]))
-        features = analyse(wav)
-        yield self._similarity(utt_id, wav)
-        if self.references[utt_id].wav:
-            yield compare_voices(features, self._recorded(utt_id))
-
-    def _score_control(self, utt_id: str) -> Iterator[dict]:
-        if utt_id not in self._others:
-            raise ValueError("no other sentence of this speaker to serve as control")
-        other = self._others[utt_id]
-        yield self._words(utt_id, self._heard(other))
-        yield compare_voices(self._recorded(other), self._recorded(utt_id))
-
-    def _read_recording(self, utt_id: str, sampling_rate: int | None = None) -> tuple[np.ndarray, int]:
+    def _open_recording(self, utt_id: str) -> Sound | None:
         utterance = self.references[utt_id]
-        return read_audio(utterance.wav, sampling_rate, utterance.start, utterance.end)
+        return self._sound(utterance.wav, start=utterance.start, end=utterance.end) if utterance.wav else None
 
-    def _recognise(self, wav: np.ndarray) -> list[str]:
-        """Words that are heard; none without a recogniser."""
-        heard = " ".join(self.recognizer(wav)) if self.recognizer else ""
-        return spoken_words(heard, self.language)
+    def score(self, utt_id: str) -> list[Row]:
+        """Score recording, synthetic voice and control of one utterance, as far as there are any."""
+        if self._recording(utt_id) is None:
+            return [self._score("generated", utt_id)]
+        return [self._score(kind, utt_id) for kind in (VOICE_KINDS if utt_id in self.synthetic else (REAL,))]
 
-    def _words(self, utt_id: str, heard: list[str]) -> dict:
-        """Count the words and letters of the transcript, and the errors of what is heard."""
-        words = spoken_words(self.references[utt_id].text or "", self.language)
-        if self.recognizer is None or not words:
-            return {}
-        letters = spoken_letters(words, self.language)
-        row = {
-            "heard": " ".join(heard),
-            "letters": float(len(letters)),
-            "letter_errors": float(count_errors(letters, spoken_letters(heard, self.language))[0]),
-        }
-        if self.language not in UNSPACED:
-            errors, hits = count_errors(words, heard)
-            row |= {"words": float(len(words)), "word_errors": float(errors), "word_hits": float(hits)}
-            row["unknown_words"] = " ".join(self.recognizer.unknown(words))
+    def _score(self, kind: str, utt_id: str) -> Row:
+        """Score one kind; what cannot be measured leaves a note, and the rest is kept."""
+        utterance, real = self.references[utt_id], self._recording(utt_id)
+        row: Row = {"utt_id": utt_id, "kind": kind, "text": utterance.text or ""}
+        if kind == CONTROL and utt_id not in self._others:
+            return row | {"note": note(utt_id, ValueError("no other sentence of this speaker to serve as control"))}
+        sounds = {REAL: lambda: real, CONTROL: lambda: self._recording(self._others[utt_id])}
+        sound = sounds.get(kind, lambda: self._sound(self.synthetic[utt_id]))()
+        reading = Reading(kind, utterance, sound, real, self.speaker)
+        parts = [functools.partial(measure, [metric], reading) for metric in TABLES["voice"]]
+        for part in (*parts, reading.remarks):
+            try:
+                row |= part()
+            except ERRORS as error:
+                row["note"] = row.get("note") or note(utt_id, error)
         return row
-
-    def _similarity(self, utt_id: str, wav: np.ndarray) -> dict:
-        """Compare with the speaker's recordings."""
-        if self.speaker is None:
-            return {}
-        return {"speaker_similarity": self.speaker.similarity(wav, self.references[utt_id].spk, utt_id)}
 
 
 def _other_sentences(references: list[Utterance]) -> dict[str, str]:
@@ -255,10 +238,7 @@ def score_utterances(
     folder = Path(out_dir) / "voice"
     language = recognition.language_of([u.text for u in references if u.text])
     recognizer, description = recognition.choose(language)
-    write_text(folder / "expected", "".join(f"{utt_id}\n" for utt_id in scored))
     write_text(folder / RECOGNISER, f"{description}\n")
-    judge = SpeakerJudge([u for u in references if u.wav])
-    scorer = VoiceScorer(references, synthetic, recognizer, language, judge)
-    with PartWriter(folder, job) as out:
-        for utt_id in progress([u for u in shard(scored, job, num_jobs) if u not in out.done], desc=f"voice {job}"):
-            out.add(utt_id, {}, {"rows": json.dumps(scorer.score(utt_id))})
+    speaker = SpeakerSimilarity([u for u in references if u.wav])
+    scorer = VoiceScorer(references, synthetic, recognizer, language, speaker)
+    score_share(folder, scored, lambda utt_id: (scorer.score(utt_id), {}), job, num_jobs)

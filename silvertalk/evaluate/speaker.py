@@ -15,7 +15,7 @@ from silvertalk.media.speaker import speaker_embedding
 RECORDINGS = 10  # of the speaker, that a voice is compared with
 
 
-class SpeakerJudge:
+class SpeakerSimilarity:
     """Compares voices with recordings of the speaker.
 
     Args:

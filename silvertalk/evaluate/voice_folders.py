@@ -4,46 +4,25 @@ Files are matched by their names without suffix. Sentences that nobody has recor
 possible: what a recogniser hears, how much it sounds like the speaker, and faults of the sound.
 """
 
-import json
 import os
 from dataclasses import asdict
 from pathlib import Path
 
 from silvertalk.data import Utterance
-from silvertalk.evaluate import provenance
+from silvertalk.evaluate.jobs import file_stamp, find_files, forget_others, write_page
 from silvertalk.evaluate.report import describe, load_scores, not_scored, voice_sections
-from silvertalk.evaluate.score_folders import file_stamp, forget_others
-from silvertalk.evaluate.score_voice import Recognition, score_utterances
+from silvertalk.evaluate.score_voice import score_utterances
 from silvertalk.evaluate.speaker import spread
-from silvertalk.utils import write_text
+from silvertalk.evaluate.words import Recognition
 
-SUFFIXES = {".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a"}
+SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a")
 SPEAKER = "speaker"
 MOST_OTHERS = 50  # recordings that are scored where none of them says a generated sentence
 
 
 def find_sounds(folder: str | os.PathLike) -> dict[str, Path]:
-    """List the sound files of a folder, at any depth.
-
-    Returns:
-        Path below the folder, without suffix and with ``_`` for spaces -> file; sorted.
-
-    Raises:
-        FileNotFoundError: No such folder, or no sound in it.
-        ValueError: Two files have one name.
-    """
-    folder = Path(folder)
-    sounds: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
-            continue
-        name = path.relative_to(folder).with_suffix("").as_posix().replace(" ", "_")
-        if name in sounds:
-            raise ValueError(f"{path} and {sounds[name]} have one name; rename or remove one")
-        sounds[name] = path
-    if not sounds:
-        raise FileNotFoundError(f"{folder}: holds no sound files ({', '.join(sorted(SUFFIXES))}); name another folder")
-    return sounds
+    """List the sound files of a folder, at any depth, by their names; see ``find_files``."""
+    return find_files(folder, lambda path: path.suffix.lower() in SUFFIXES, f"sound files ({', '.join(SUFFIXES)})")
 
 
 def read_texts(path: str | os.PathLike) -> dict[str, str]:
@@ -110,15 +89,9 @@ def score_voices(
     out_dir, recognition = Path(out_dir), recognition or Recognition()
     stamps = [(str(path), *file_stamp(path)) for path in (*made.values(), *recorded.values())]
     said = {u.utt_id: u.text for u in references}
-    settings = {"files": stamps, "texts": said, "options": asdict(recognition)}
-    forget_others(out_dir, "voice", json.dumps(settings, ensure_ascii=False, indent=0))
+    forget_others(out_dir / "voice", {"files": stamps, "texts": said, "options": asdict(recognition)})
     synthetic = {name: str(path) for name, path in made.items()}
     score_utterances(sorted({*made, *others}), references, synthetic, out_dir, recognition)
-    return _write_page(out_dir)
-
-
-def _write_page(out_dir: Path) -> str:
-    """Merge, and write ``voice.tsv`` and ``scores.md``."""
     scores = load_scores(out_dir)
     sections = [
         "# Voice scores",
@@ -127,8 +100,5 @@ def _write_page(out_dir: Path) -> str:
         describe(scores),
         *voice_sections(scores),
         *not_scored(scores),
-        f"Silvertalk commit {provenance.git_commit()}; {provenance.machine()}.",
     ]
-    page = "\n\n".join(sections) + "\n"
-    write_text(out_dir / "scores.md", page)
-    return page
+    return write_page(out_dir, sections)

@@ -5,10 +5,13 @@ follow one, else with its general language model. It is a weak recogniser: its f
 one to compare with. Whisper, where faster-whisper and a folder of weights are there, hears other languages, too.
 """
 
+import importlib.util
 import logging
 import os
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -16,14 +19,15 @@ import librosa
 import numpy as np
 
 from silvertalk.evaluate.transcript import ENGLISH_SPELLINGS, spoken_words
+from silvertalk.media.whisper import Whisper
+from silvertalk.tts.normalise import detect_language
 
 SAMPLING_RATE = 16000  # Hz, of all recognisers
 PEAK, ROOM_TONE = 0.5, 0.002  # loudest sample; background, root mean square: 48 dB below
 LOG_ZERO = -(2**28)  # PocketSphinx's logarithm of a probability; that of 0 is about -2**29
 SHORTEST = 0.1  # seconds; nothing is said in less
-RECOGNISERS = ("auto", "grammar", "lm", "whisper", "none")
+ESPEAK_NAMES = {"cmn": "zh"}  # eSpeak NG's names of languages -> ours and Whisper's
 SPELLINGS = {said: [w for w, s in ENGLISH_SPELLINGS.items() if s == said] for said in ENGLISH_SPELLINGS.values()}
-WHISPER_FILES = ("model.bin", "config.json", "tokenizer.json")  # without the last one it would be downloaded
 
 
 class Recognizer(Protocol):
@@ -121,121 +125,90 @@ class WordRecognizer:
 
 
 class WhisperRecognizer:
-    """Whisper (Radford et al., "Robust Speech Recognition via Large-Scale Weak Supervision", 2022) by faster-whisper.
-
-    Args:
-        folder: The weights in faster-whisper's layout: model.bin, config.json, tokenizer.json.
-        language: Of the speech, e.g. ``ko``.
-        device: ``cpu`` (8-bit weights) or ``cuda`` (16-bit).
-
-    Raises:
-        FileNotFoundError: The folder lacks a file; nothing is downloaded.
-        RuntimeError: faster-whisper is not installed.
-    """
+    """Whisper, which spells what it hears; see ``silvertalk.media.whisper.Whisper``."""
 
     def __init__(self, folder: str | os.PathLike, language: str, device: str = "cpu"):
-        folder = Path(folder)
-        for name in WHISPER_FILES:
-            if not (folder / name).is_file():
-                raise FileNotFoundError(
-                    f"no {folder / name}; give --whisper_model a folder in faster-whisper's layout: "
-                    + ", ".join(WHISPER_FILES)
-                )
-        try:
-            from faster_whisper import WhisperModel
-        except ImportError as error:
-            raise RuntimeError(
-                "faster-whisper is not installed; install the package faster-whisper, or take another --recogniser"
-            ) from error
-        kind = "float16" if device == "cuda" else "int8"
-        self._model = WhisperModel(str(folder), device=device, compute_type=kind, local_files_only=True)
-        self._language = language
-        self.description = f"Whisper ({folder.name}, {kind})"
+        self._whisper = Whisper(folder, language, device)
+        self.description = self._whisper.description
 
     def __call__(self, wav: np.ndarray) -> list[str]:
         """Recognise float (T,) at 16 kHz in [-1, 1]; returns words as Whisper writes them, none for silence."""
-        if len(wav) < SHORTEST * SAMPLING_RATE or not np.any(wav):
-            return []
-        # Temperature 0: the same sound is heard the same each time; and each sentence alone.
-        segments, _ = self._model.transcribe(
-            np.asarray(wav, np.float32),
-            language=self._language,
-            beam_size=5,
-            temperature=0.0,
-            condition_on_previous_text=False,
-        )
-        return " ".join(segment.text for segment in segments).split()
+        return self._whisper(wav).split()
 
     def unknown(self, words: Iterable[str]) -> list[str]:
-        """Pick the words that can never be heard: none, since it spells what it hears."""
+        """Pick the words that can never be heard: none."""
         return []
 
 
-def choose_recognizer(
-    recogniser: str = "auto",
-    grammar: str | os.PathLike | None = None,
-    whisper_model: str | os.PathLike | None = None,
-    language: str = "en",
-    device: str = "cpu",
-) -> tuple[Recognizer | None, str]:
-    """Take the recogniser that is asked for, or the best that is there.
+@dataclass
+class Recognition:
+    """How words are recognised.
 
     Args:
         recogniser: ``grammar``, ``lm`` (PocketSphinx's English language model), ``whisper``, ``none``; or ``auto``:
             Whisper where its folder is given, else the grammar where one is given, else the language model for English.
-        grammar: JSGF file.
-        whisper_model: Folder of Whisper's weights.
-        language: Of the speech.
+        grammar: JSGF file that the sentences follow.
+        whisper_model: Folder of Whisper's weights in faster-whisper's layout.
+        language: Of the transcripts, or auto: by their script.
         device: Of Whisper.
-
-    Returns:
-        The recogniser, and what it is; or None, and why there is none.
-
-    Raises:
-        ValueError: Unknown name, or what it needs was not given.
-        FileNotFoundError: See ``WordRecognizer`` and ``WhisperRecognizer``.
-        RuntimeError: See ``WhisperRecognizer``.
     """
-    if recogniser not in RECOGNISERS:
-        raise ValueError(f"recogniser '{recogniser}' is none of {', '.join(RECOGNISERS)}")
-    if recogniser == "auto":
-        recogniser, reason = _best(grammar, whisper_model, language)
-        if recogniser == "none":
+
+    recogniser: str = "auto"
+    grammar: str | os.PathLike | None = None
+    whisper_model: str | os.PathLike | None = None
+    language: str = "auto"
+    device: str = "cpu"
+
+    def language_of(self, texts: Sequence[str]) -> str:
+        """Name the language: what was given, else that of most texts."""
+        if self.language != "auto":
+            name = self.language.split("-")[0]
+            return ESPEAK_NAMES.get(name, name)
+        found = Counter(map(detect_language, texts)).most_common(1)
+        return found[0][0] if found else "en"
+
+    def choose(self, language: str) -> tuple[Recognizer | None, str]:
+        """Take the recogniser that is asked for, or the best that is there for a language.
+
+        Returns:
+            The recogniser, and what it is; or None, and why there is none.
+
+        Raises:
+            ValueError: Unknown name, or what it needs was not given.
+            FileNotFoundError: See ``WordRecognizer`` and ``Whisper``.
+            RuntimeError: See ``Whisper``.
+        """
+        name, reason = self._best(language) if self.recogniser == "auto" else (self.recogniser, "it was asked for none")
+        needs = {
+            "grammar": (self.grammar, "needs --grammar, a JSGF file that the sentences follow"),
+            "lm": (language == "en", f"knows English only, not '{language}'; give --whisper_model"),
+            "whisper": (self.whisper_model, "needs --whisper_model, the folder of its weights"),
+            "none": (True, ""),
+        }
+        if name not in needs:
+            raise ValueError(f"recogniser '{name}' is none of auto, {', '.join(needs)}")
+        given, lacking = needs[name]
+        if not given:
+            raise ValueError(f"--recogniser {name} {lacking}")
+        if name == "none":
             return None, reason
-    made = _make(recogniser, grammar, whisper_model, language, device)
-    return made, made.description if made else "it was asked for none"
+        if name == "whisper":
+            made = WhisperRecognizer(self.whisper_model, language, self.device)
+        else:
+            made = WordRecognizer(self.grammar if name == "grammar" else None)
+        return made, made.description
 
-
-def _best(grammar, whisper_model, language: str) -> tuple[str, str]:
-    """Name of the best recogniser; "none" and the reason where there is none."""
-    import importlib.util
-
-    reason = f"there is no Whisper (--whisper_model), and PocketSphinx knows English only, not '{language}'"
-    if whisper_model:
-        if importlib.util.find_spec("faster_whisper"):
-            return "whisper", ""
-        logging.warning("--whisper_model %s is not used: faster-whisper is not installed", whisper_model)
-        reason = f"faster-whisper is not installed, and PocketSphinx knows English only, not '{language}'"
-    if grammar:
-        return "grammar", ""
-    return ("lm", "") if language == "en" else ("none", reason)
-
-
-def _make(recogniser: str, grammar, whisper_model, language: str, device: str) -> Recognizer | None:
-    """Make the recogniser of a name."""
-    if recogniser == "grammar":
-        if not grammar:
-            raise ValueError("--recogniser grammar needs --grammar, a JSGF file that the sentences follow")
-        return WordRecognizer(grammar)
-    if recogniser == "lm":
-        if language != "en":
-            raise ValueError(f"--recogniser lm knows English only, not '{language}'; give --whisper_model")
-        return WordRecognizer()
-    if recogniser == "whisper":
-        if not whisper_model:
-            raise ValueError("--recogniser whisper needs --whisper_model, the folder of its weights")
-        return WhisperRecognizer(whisper_model, language, device)
-    return None
+    def _best(self, language: str) -> tuple[str, str]:
+        """Name of the best recogniser; "none" and the reason where there is none."""
+        lacking = "there is no Whisper (--whisper_model)"
+        if self.whisper_model:
+            if importlib.util.find_spec("faster_whisper"):
+                return "whisper", ""
+            lacking = "faster-whisper is not installed"
+            logging.warning("--whisper_model %s is not used: %s", self.whisper_model, lacking)
+        if self.grammar or language == "en":
+            return "grammar" if self.grammar else "lm", ""
+        return "none", f"{lacking}, and PocketSphinx knows English only, not '{language}'"
 
 
 def add_room_tone(wav: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Command lines made from a function's signature and docstring."""
 
+import inspect
 import logging
 import sys
 from collections.abc import Callable, Collection, Sequence
@@ -23,7 +24,7 @@ def make_parser(
     Args:
         function: The worker's plain function.
         skip: Arguments that are no options.
-        options: A dataclass whose fields are options, too.
+        options: A dataclass whose fields are options, too, where the function has no argument of the name.
         **kwargs: Passed to ``jsonargparse.ArgumentParser``.
     """
     summary = (function.__doc__ or "").strip().splitlines()[0]
@@ -31,7 +32,7 @@ def make_parser(
     parser.add_argument("--config", action="config", help="YAML file that sets any of these options")
     parser.add_function_arguments(function, as_group=False, skip=set(skip))
     if options is not None:
-        parser.add_class_arguments(options, as_group=False)
+        parser.add_class_arguments(options, as_group=False, skip=set(inspect.signature(function).parameters))
     for action in parser._actions:
         hint = getattr(action, "_typehint", None)
         if hint is bool:  # --stream alone means --stream true

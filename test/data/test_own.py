@@ -251,14 +251,15 @@ def test_options_and_folders_that_cannot_be(tmp_path):
 
 
 def test_recogniser_writes_what_is_missing(tmp_path, recordings, monkeypatch):
-    put(tmp_path / "model/model.bin")
+    for name in ("model.bin", "config.json", "tokenizer.json"):
+        put(tmp_path / "model" / name)
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
-    with pytest.raises(RuntimeError, match="needs the package faster-whisper"):
+    with pytest.raises(RuntimeError, match="install the package faster-whisper"):
         own.read(str(tmp_path), whisper_model=str(tmp_path / "model"))
 
     class WhisperModel:
-        def __init__(self, folder, num_workers):
-            assert folder == str(tmp_path / "model") and num_workers == 2
+        def __init__(self, folder, num_workers, local_files_only, **_):
+            assert folder == str(tmp_path / "model") and num_workers == 2 and local_files_only
 
         def transcribe(self, wav, language, **_):
             assert language == "ko"

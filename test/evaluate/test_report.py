@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from silvertalk.data import PartWriter
-from silvertalk.evaluate import provenance, score_lips, score_voice
-from silvertalk.evaluate.report import Scores, describe, share_right, voice_sections, write_report
-from silvertalk.evaluate.tables import read_tsv, write_tsv
+from silvertalk.evaluate import metrics, provenance
+from silvertalk.evaluate.report import voice_sections, write_report
+from silvertalk.evaluate.scores import Scores, share_right
+from silvertalk.evaluate.tables import merge_scores
+from silvertalk.evaluate.verdict import describe
 
 
 def lip_rows(generated, control):
@@ -135,13 +137,6 @@ def test_a_sound_like_the_recordings_needs_no_warning():
     assert "Beware" not in describe(Scores(voice=rows))
 
 
-def test_tables_survive_tabs_and_missing_values(tmp_path):
-    rows = [{"utt_id": "u1", "kind": "real", "psnr": float("nan"), "note": "a\tb\nc"}]
-    write_tsv(tmp_path / "x.tsv", rows, ["utt_id", "kind", "psnr", "note"])
-    (row,) = read_tsv(tmp_path / "x.tsv")
-    assert row["note"] == "a b c" and np.isnan(row["psnr"]) and row["utt_id"] == "u1"
-
-
 def add_parts(folder, entries, curves=()):
     """Write parts as a scoring job does."""
     with PartWriter(folder, 1) as out:
@@ -162,7 +157,8 @@ def test_report_renders_every_row(tmp_path):
     names = [f"{name}_{kind}" for name in ("opening", "lag", "cosine") for kind in ("real", "recorded", "control")]
     add_parts(scores / "lips", lips, names)
     voice = {
-        u: [{"utt_id": u, "kind": k, "mcd": 6.0, "words": 6, "word_errors": 1} for k in score_voice.KINDS] for u in lips
+        u: [{"utt_id": u, "kind": k, "mcd": 6.0, "words": 6, "word_errors": 1} for k in metrics.VOICE_KINDS]
+        for u in lips
     }
     add_parts(scores / "voice", voice)
     summary = write_report(scores, tmp_path / "RESULTS.md", "mini", "./run.sh")
@@ -179,7 +175,40 @@ def test_report_renders_every_row(tmp_path):
     assert summary in page and (scores / "summary.txt").read_text().strip() == summary
     for name in ("lip_opening.png", "lip_correlation.png", "offset.png", "mcd.png"):
         assert f"(scores/{name})" in page and (scores / name).stat().st_size > 1000
-    assert read_tsv(scores / "lips.tsv")[0]["lip_correlation"] == 1.0
+
+
+def test_tables_survive_tabs_and_missing_values(tmp_path):
+    add_parts(tmp_path / "voice", {"u1": [{"utt_id": "u1", "kind": "real", "level": -20.0, "note": "a\tb\nc"}]})
+    assert merge_scores(tmp_path, "lips") == []
+    assert merge_scores(tmp_path, "voice") == [{"utt_id": "u1", "kind": "real", "level": -20.0, "note": "a\tb\nc"}]
+    header, line = (row.split("\t") for row in (tmp_path / "voice.tsv").read_text().splitlines())
+    assert " ".join(header) == (
+        "utt_id kind mcd log_f0_rmse vuv_error duration_ratio duration_error speaker_similarity words word_errors "
+        "word_hits letters letter_errors level clipped click silence text heard unknown_words note"
+    )
+    cells = dict(zip(header, line, strict=True))
+    assert (cells["note"], cells["mcd"], cells["level"], cells["text"]) == ("a b c", "nan", "-20.0000", "")
+
+
+def test_further_talkers_have_their_sections(tmp_path, capsys):
+    from silvertalk.bin import report
+
+    for name, generated in (("a/scores", 0.9), ("exp/cartoon_x/decode_latest/scores", 0.6), ("p", 0.7)):
+        rows = lip_rows([generated] * 2, [0.3, 0.4])
+        add_parts(tmp_path / name / "lips", {u: [r for r in rows if r["utt_id"] == u] for u in ("u0", "u1")})
+    folders = [str(tmp_path / "exp/cartoon_x/decode_latest/scores"), f"Puppets={tmp_path / 'p'}"]
+    options = [
+        f"--score_dir={tmp_path / 'a/scores'}",
+        f"--out={tmp_path / 'R.md'}",
+        f"--portrait_score_dir={tmp_path / 'p'}",
+    ]
+    report.main([*options, "--talker_score_dirs", *folders])
+    page, said = (tmp_path / "R.md").read_text(), capsys.readouterr().out
+    for title in ("Lips", "Portraits: lips", "cartoon_x: lips", "Puppets: lips"):
+        assert f"## {title} against the real video" in page
+    assert said.startswith("Lips: the lips follow the sound closely") and "\ncartoon_x: Lips: " in said
+    with pytest.raises(SystemExit, match="two talkers are called 'makeittalk'"):
+        report.main([*options, "--talker_score_dirs", f"makeittalk={tmp_path / 'p'}"])
 
 
 def test_report_without_scores_says_what_to_do(tmp_path):
@@ -212,13 +241,3 @@ def test_a_voice_that_is_only_named_is_not_its_training():
     training = "# python -m espnet2.bin.gan_tts_train --output_dir exp/x"
     assert provenance._stage(training, Path("exp/x/train.log")) == 7
     assert provenance._stage(training, Path("exp/tts_stats_raw/logdir/stats.1.log")) == 6
-
-
-def test_real_columns_are_known():
-    from silvertalk.evaluate import report
-
-    for columns, table in (
-        (report.LIP_COLUMNS + report.SYNC_COLUMNS, score_lips.COLUMNS),
-        (report.VOICE_COLUMNS + report.SOUND_COLUMNS, score_voice.COLUMNS),
-    ):
-        assert {c.name for c in columns} <= set(table)

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from silvertalk.evaluate import protocols, score_folders, score_lips
+from silvertalk.evaluate.clip import Networks
 from silvertalk.evaluate.protocols import PairScoring, TrackScoring, read_pairs, render_pairs
 from silvertalk.evaluate.score_folders import FolderScoring, find_clips, label_folders, run_scoring
-from silvertalk.evaluate.tables import column, read_tsv
+from silvertalk.evaluate.tables import column, merge_scores
 from silvertalk.media import VideoWriter, read_frames, write_audio
 
 spec = importlib.util.spec_from_file_location("clips", Path(__file__).with_name("test_score_lips.py"))
@@ -24,7 +25,7 @@ LATE = 5  # frames
 @pytest.fixture(autouse=True)
 def _patch_faces(monkeypatch):
     """Every scoring finds the patch faces, and needs no network."""
-    tools = (clips.PatchBackend(), score_lips.Judges())
+    tools = (clips.PatchBackend(), Networks())
     monkeypatch.setattr(score_folders.Scoring, "tools", lambda self: tools)
 
 
@@ -64,7 +65,7 @@ def scoring(folder, *systems, **more):
 
 
 def table(folder):
-    return read_tsv(folder / "scores" / "lips.tsv")
+    return merge_scores(folder / "scores", "lips")
 
 
 def only(rows, kind, name):
@@ -223,6 +224,7 @@ def test_pairs_are_rendered_without_loss(grey_engine, face_video, tmp_path):
     render_pairs(
         {"0": pair, "1": protocols.Pair(tmp_path / "no.wav", face_video)},
         LipSync(grey_engine, make_backend("dlib")),
+        LipSync.options(),
         tmp_path / "out",
     )
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["0.mp4"]

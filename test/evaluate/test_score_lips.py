@@ -9,7 +9,8 @@ import torch
 
 from silvertalk.data import PartWriter, combine_parts, read_scp, write_scp
 from silvertalk.evaluate import score_lips
-from silvertalk.evaluate.tables import column, read_tsv
+from silvertalk.evaluate.clip import Networks
+from silvertalk.evaluate.tables import column, merge_scores
 from silvertalk.face.track import stable_boxes
 from silvertalk.media import VideoWriter, wav2lip_mel, write_audio
 from silvertalk.wav2lip import SyncNet
@@ -88,12 +89,12 @@ def decoded(tmp_path):
 
 def score(folder, expert=None, **jobs):
     dump = score_lips.FaceDump(folder / "dump")
-    scorer = score_lips.LipScorer(dump, score_lips.Judges(expert), PatchBackend())
+    scorer = score_lips.LipScorer(dump, Networks(expert), PatchBackend())
     score_lips.score_job(score_lips.decoded_videos(folder / "decode", dump), scorer, folder / "scores", **jobs)
 
 
 def table(folder):
-    return read_tsv(score_lips.merge_scores(folder / "scores", "lips", score_lips.COLUMNS))
+    return merge_scores(folder / "scores", "lips")
 
 
 def test_a_copy_is_perfect_and_the_control_is_not(decoded):
@@ -140,7 +141,7 @@ def test_a_bad_clip_is_listed_and_the_others_are_scored(decoded):
     (decoded / "decode" / "control" / "skipped.tsv").write_text("a-1\tthe sound lasts 0.05 s\n")
     score(decoded)
     rows = table(decoded)
-    notes = {(r["utt_id"], r["kind"]): r["note"] for r in rows if r["note"]}
+    notes = {(r["utt_id"], r["kind"]): r["note"] for r in rows if "note" in r}
     assert "no face" in notes["a-0", "recorded"]
     assert "0.05 s" in notes["a-1", "control"]
     assert list(column(rows, "recorded", "lip_correlation")) == ["a-1"]

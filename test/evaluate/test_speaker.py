@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from silvertalk.data import Utterance
-from silvertalk.evaluate.speaker import SpeakerJudge, spread
+from silvertalk.evaluate.speaker import SpeakerSimilarity, spread
 from silvertalk.media import write_audio
 
 RATE = 16000
@@ -26,7 +26,7 @@ def recordings(tmp_path):
 
 
 def test_a_voice_is_compared_with_other_recordings_of_its_speaker(recordings, caplog):
-    judge = SpeakerJudge(recordings, direction)
+    judge = SpeakerSimilarity(recordings, direction)
     assert judge.similarity(np.array([1.0, 0.0]), "a", "a-2") == pytest.approx(1, abs=1e-3)
     assert judge.similarity(np.array([0.0, 1.0]), "a", "a-2") == pytest.approx(0, abs=1e-3)
     assert 0.3 < judge.similarity(np.array([0.0, 1.0]), "a", "a-0") < 1  # a-2 counts, too
@@ -38,7 +38,7 @@ def test_a_voice_is_compared_with_other_recordings_of_its_speaker(recordings, ca
 
 
 def test_few_recordings_are_enough(recordings):
-    judge = SpeakerJudge(recordings, direction, count=1)
+    judge = SpeakerSimilarity(recordings, direction, count=1)
     assert judge.similarity(np.array([1.0, 0.0]), "a", "a-2") == pytest.approx(1, abs=1e-3)
     assert judge.similarity(np.array([1.0, 0.0]), "a", "a-0") == pytest.approx(0, abs=1e-3)
 

@@ -3,11 +3,11 @@ import pytest
 
 from silvertalk.data import Utterance, write_data_dir, write_scp
 from silvertalk.evaluate import score_voice, voice
-from silvertalk.evaluate.score_lips import merge_scores
-from silvertalk.evaluate.score_voice import COLUMNS, Recognition, VoiceScorer, _other_sentences, score_job
-from silvertalk.evaluate.speaker import SpeakerJudge
-from silvertalk.evaluate.tables import column, read_tsv
-from silvertalk.media import write_audio
+from silvertalk.evaluate.score_voice import VoiceScorer, _other_sentences, score_job
+from silvertalk.evaluate.speaker import SpeakerSimilarity
+from silvertalk.evaluate.tables import column, merge_scores
+from silvertalk.evaluate.words import Recognition
+from silvertalk.media import read_audio, write_audio
 
 RATE = voice.SAMPLING_RATE
 
@@ -87,7 +87,7 @@ def _embedding(monkeypatch):
     def embed(wav):
         return np.abs(np.fft.rfft(wav))[:1000]
 
-    monkeypatch.setattr(score_voice, "SpeakerJudge", lambda recordings: SpeakerJudge(recordings, embed))
+    monkeypatch.setattr(score_voice, "SpeakerSimilarity", lambda recordings: SpeakerSimilarity(recordings, embed))
 
 
 class Ear:
@@ -124,12 +124,12 @@ def test_scores_are_resumable_and_a_bad_utterance_keeps_its_line(corpus, monkeyp
         score_job(corpus / "nothing", *arguments[1:])
     score_job(*arguments, job=1, num_jobs=2)
     with pytest.raises(RuntimeError, match="a-1"):
-        merge_scores(corpus / "scores", "voice", COLUMNS)
+        merge_scores(corpus / "scores", "voice")
     score_job(*arguments, job=2, num_jobs=2)
     monkeypatch.setattr(VoiceScorer, "score", None)  # nothing is scored twice
     score_job(*arguments, job=1, num_jobs=2)
     score_job(*arguments)
-    rows = read_tsv(merge_scores(corpus / "scores", "voice", COLUMNS))
+    rows = merge_scores(corpus / "scores", "voice")
     assert [(r["utt_id"], r["kind"]) for r in rows[:4]] == [
         ("a-0", "real"),
         ("a-0", "generated"),
@@ -146,9 +146,9 @@ def test_scores_are_resumable_and_a_bad_utterance_keeps_its_line(corpus, monkeyp
 
 
 def test_words_are_those_that_are_said(corpus, monkeypatch):
-    monkeypatch.setattr(score_voice, "choose_recognizer", lambda *_: (Ear(), Ear.description))
+    monkeypatch.setattr(Recognition, "choose", lambda *_: (Ear(), Ear.description))
     score_job(corpus / "decode", corpus / "ref", corpus / "scores")
-    rows = read_tsv(merge_scores(corpus / "scores", "voice", COLUMNS))
+    rows = merge_scores(corpus / "scores", "voice")
     found = {(r["utt_id"], r["kind"]): r for r in rows}
     first = found["a-0", "generated"]
     assert (first["words"], first["word_errors"], first["word_hits"]) == (2, 1, 2)
@@ -157,6 +157,15 @@ def test_words_are_those_that_are_said(corpus, monkeypatch):
     silent = found["a-1", "generated"]
     assert (silent["words"], silent["word_errors"], silent["word_hits"]) == (2, 2, 0)
     assert silent["unknown_words"] == "one" and "of sound" in silent["note"]
+
+
+def test_every_file_is_read_once(corpus, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        score_voice, "read_audio", lambda path, *span: read.append(str(path)) or read_audio(path, *span)
+    )
+    score_job(corpus / "decode", corpus / "ref", corpus / "scores", Recognition("none"))
+    assert sorted(read) == sorted(str(path) for path in corpus.glob("*.wav"))
 
 
 def test_a_sentence_that_nobody_recorded(corpus):

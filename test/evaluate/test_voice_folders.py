@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from silvertalk.evaluate import score_voice, voice_folders
-from silvertalk.evaluate.score_voice import Recognition
-from silvertalk.evaluate.speaker import SpeakerJudge
-from silvertalk.evaluate.tables import read_tsv
+from silvertalk.evaluate.speaker import SpeakerSimilarity
+from silvertalk.evaluate.tables import merge_scores
+from silvertalk.evaluate.words import Recognition
 from silvertalk.media import write_audio
 
 RATE = 16000
@@ -26,7 +26,7 @@ def folders(tmp_path, monkeypatch):
         write_sound(tmp_path / name, 100 + 10 * len(name))
     (tmp_path / "text").write_text("one first sentence\nnew_one another sentence\ntwo second sentence\n")
     embed = lambda wav: np.abs(np.fft.rfft(wav))[:1000]  # noqa: E731
-    monkeypatch.setattr(score_voice, "SpeakerJudge", lambda recordings: SpeakerJudge(recordings, embed))
+    monkeypatch.setattr(score_voice, "SpeakerSimilarity", lambda recordings: SpeakerSimilarity(recordings, embed))
     return tmp_path
 
 
@@ -34,7 +34,7 @@ def score(folders, generated="made", text="text"):
     """Score, and return (name, kind) of every row, and the page."""
     text = folders / text if text else None
     page = voice_folders.score_voices(folders / generated, folders / "real", text, folders / "out", Recognition("none"))
-    return [(r["utt_id"], r["kind"]) for r in read_tsv(folders / "out/voice.tsv")], page
+    return [(r["utt_id"], r["kind"]) for r in merge_scores(folders / "out", "voice")], page
 
 
 def test_recorded_and_other_sentences_are_scored(folders, monkeypatch):
@@ -57,7 +57,7 @@ def test_recordings_of_other_sentences_stand_beside(folders):
 
 
 def test_what_cannot_be_scored_is_an_error(folders):
-    with pytest.raises(FileNotFoundError, match="no sound files"):
+    with pytest.raises(FileNotFoundError, match="no folder .*sound files"):
         score(folders, generated="nothing")
     with pytest.raises(FileNotFoundError, match="--text"):
         score(folders, text="no text")

@@ -1,4 +1,3 @@
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,11 +7,9 @@ import pytest
 from silvertalk.evaluate import words
 from silvertalk.evaluate.transcript import count_errors, spoken_words
 from silvertalk.evaluate.words import (
-    WHISPER_FILES,
-    WhisperRecognizer,
+    Recognition,
     WordRecognizer,
     add_room_tone,
-    choose_recognizer,
     grammar_words,
 )
 
@@ -69,51 +66,27 @@ def test_room_tone_fills_digital_silence_only():
     np.testing.assert_allclose(add_room_tone(noisy), 0.5 * noisy / np.abs(noisy).max())
 
 
-@pytest.fixture
-def whisper(tmp_path, monkeypatch):
-    """A folder of weights, and a module that stands in for faster-whisper."""
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    for name in WHISPER_FILES:
-        (folder / name).touch()
-
-    class WhisperModel:
-        def __init__(self, path, device, compute_type, local_files_only):
-            assert Path(path).is_dir() and local_files_only and (device, compute_type) == ("cpu", "int8")
-
-        def transcribe(self, wav, language, temperature, **options):
-            assert wav.dtype == np.float32 and language == "ko" and temperature == 0
-            return iter([SimpleNamespace(text=" 안녕하세요."), SimpleNamespace(text=" 3시예요.")]), None
-
-    monkeypatch.setitem(sys.modules, "faster_whisper", SimpleNamespace(WhisperModel=WhisperModel))
+def test_whisper_is_a_recogniser(monkeypatch):
+    heard = lambda *options: type("Ear", (), {"description": "Whisper", "__call__": lambda _, wav: " ".join(options)})()  # noqa: E731
+    monkeypatch.setattr(words, "Whisper", heard)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: True)
-    return folder
-
-
-def test_whisper_hears_sentences(whisper):
-    recognizer, description = choose_recognizer(whisper_model=whisper, language="ko", grammar=GRID)
-    assert recognizer(np.ones(4000)) == ["안녕하세요.", "3시예요."]
-    assert recognizer(np.zeros(4000)) == []
+    recognizer, description = Recognition(whisper_model="tiny", grammar=GRID).choose("ko")
+    assert recognizer(np.ones(4000)) == ["tiny", "ko", "cpu"] and description == "Whisper"
     assert recognizer.unknown(["안녕"]) == []
-    assert description == "Whisper (tiny, int8)"
 
 
-def test_whisper_never_downloads(whisper):
-    (whisper / "tokenizer.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"tokenizer\.json.*--whisper_model"):
-        WhisperRecognizer(whisper, "en")
-
-
-def test_the_best_recogniser_is_taken(whisper, monkeypatch):
-    monkeypatch.setattr(words, "_make", lambda name, *_: SimpleNamespace(description=name))
-    assert choose_recognizer(whisper_model="w", grammar="g")[1] == "whisper"
-    assert choose_recognizer(grammar="g")[1] == "grammar"
-    assert choose_recognizer()[1] == "lm"
-    nothing, reason = choose_recognizer(language="ko")
+def test_the_best_recogniser_is_taken(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: True)
+    monkeypatch.setattr(words, "WhisperRecognizer", lambda *_: SimpleNamespace(description="whisper"))
+    monkeypatch.setattr(words, "WordRecognizer", lambda grammar: SimpleNamespace(description=grammar or "lm"))
+    assert Recognition(whisper_model="w", grammar="g").choose("en")[1] == "whisper"
+    assert Recognition(grammar="g").choose("en")[1] == "g"
+    assert Recognition().choose("en")[1] == "lm"
+    nothing, reason = Recognition().choose("ko")
     assert nothing is None and "'ko'" in reason and "--whisper_model" in reason
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert choose_recognizer(whisper_model="w", grammar="g")[1] == "grammar"
-    assert "not installed" in choose_recognizer(whisper_model="w", language="ko")[1]
+    assert Recognition(whisper_model="w", grammar="g").choose("en")[1] == "g"
+    assert "not installed" in Recognition(whisper_model="w").choose("ko")[1]
 
 
 @pytest.mark.parametrize(
@@ -127,17 +100,11 @@ def test_the_best_recogniser_is_taken(whisper, monkeypatch):
 )
 def test_a_recogniser_that_cannot_be_had_is_an_error(options, said):
     with pytest.raises(ValueError, match=said):
-        choose_recognizer(**options)
+        Recognition(**options).choose(options.get("language", "en"))
 
 
 def test_none_is_no_recogniser():
-    assert choose_recognizer("none", grammar=GRID)[0] is None
-
-
-def test_whisper_that_is_not_installed_is_an_error(whisper, monkeypatch):
-    monkeypatch.setitem(sys.modules, "faster_whisper", None)
-    with pytest.raises(RuntimeError, match="install the package faster-whisper"):
-        choose_recognizer("whisper", whisper_model=whisper)
+    assert Recognition("none", grammar=GRID).choose("en") == (None, "it was asked for none")
 
 
 @pytest.mark.recipe  # seconds

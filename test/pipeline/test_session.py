@@ -149,7 +149,9 @@ def test_idling_is_rendered_once(photo, tmp_path):
 def test_a_film_is_followed_as_far_as_the_text_needs(face_video):
     session = Session(Tones(), lipsync(), face_video, FAST, seconds=1.0)
     assert session.face.faces[""].track.landmarks.shape[0] == 25
-    frames = frames_of(b"".join(f.data for f in session.say("This is longer than a second, much longer than that, and longer.")))
+    frames = frames_of(
+        b"".join(f.data for f in session.say("This is longer than a second, much longer than that, and longer."))
+    )
     assert len(frames) > 50  # the film turns around before its end
 
 

@@ -41,8 +41,9 @@ def run_with_talker(function: Callable, cmd: list[str] | None, model: str | None
 
     def call(**given):
         mine = {key: value for key, value in given.items() if key in own}
-        rest = {key: value for key, value in given.items() if key not in own}
-        return function(**mine, setup=find_setup(name)(**rest))
+        kind = find_setup(name)
+        names = {field.name for field in fields(kind)}
+        return function(**mine, setup=kind(**{key: value for key, value in given.items() if key in names}))
 
     try:
         parser = talker_parser(function, name, **kwargs)

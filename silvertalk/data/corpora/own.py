@@ -28,6 +28,7 @@ from silvertalk.data.kaldi import Utterance
 from silvertalk.media import probe, read_audio
 from silvertalk.media.mel import MELS_PER_SECOND, SAMPLING_RATE
 from silvertalk.media.speech import runs_of, speech_mask
+from silvertalk.media.whisper import Whisper
 from silvertalk.utils import progress
 
 HINT = "egs/own/av1/README.md says how to lay out the videos"
@@ -74,7 +75,7 @@ def read(
     """
     if not LEAST_MAX <= max_seconds <= max_text_seconds:
         raise ValueError(f"--max_seconds {max_seconds:g} is not from {LEAST_MAX:g} to --max_text_seconds")
-    transcribe = load_whisper(whisper_model, language, nj) if whisper_model else None
+    transcribe = Whisper(whisper_model, language, "auto", nj) if whisper_model else None
     root = require(db_root, {}, HINT)
     videos = find_videos(root, spk)
     unused = give_texts(root, videos)
@@ -367,44 +368,3 @@ def drop_few_texts(sets: dict[str, list[Utterance]]) -> None:
     for own in sets.values():
         for utterance in own:
             utterance.text = None
-
-
-# ---------------------------------------------------------------------------
-# Transcripts by a recogniser
-# ---------------------------------------------------------------------------
-
-
-def load_whisper(folder: str, language: str = "", nj: int = 1) -> Transcriber:
-    """Load a faster-whisper model.
-
-    Args:
-        folder: Its weights, converted for CTranslate2; nothing is downloaded.
-        language: As "ko"; empty lets it guess, each time anew.
-        nj: Threads that will ask at a time.
-
-    Raises:
-        FileNotFoundError: There are no weights.
-        RuntimeError: The package is not installed.
-    """
-    if not (Path(folder) / "model.bin").is_file():
-        raise FileNotFoundError(
-            f"no {Path(folder) / 'model.bin'}; give --whisper_model the folder of a Whisper model that was converted "
-            "for CTranslate2"
-        )
-    try:
-        from faster_whisper import WhisperModel
-    except ImportError as error:
-        raise RuntimeError(
-            "--whisper_model needs the package faster-whisper, which is no part of this environment: install it there "
-            f"(pip install faster-whisper), or write the transcripts yourself; {HINT}"
-        ) from error
-    model = WhisperModel(str(folder), num_workers=nj)
-
-    def transcribe(wav: np.ndarray) -> str:
-        # No sampling, so that the same sound always has the same words; no memory, in which an error would live on.
-        segments, _ = model.transcribe(
-            wav, language=language or None, temperature=0.0, condition_on_previous_text=False, without_timestamps=True
-        )
-        return " ".join(segment.text.strip() for segment in segments)
-
-    return transcribe
