@@ -5,7 +5,7 @@ import contextlib
 import queue
 import threading
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 _END = object()
@@ -38,7 +38,7 @@ def in_background(items: Iterable[Item], size: int) -> Iterator[Item]:
         return False
 
     def work() -> None:
-        iterator = None
+        iterator: Any = None
         try:
             iterator = iter(items)
             for item in iterator:

@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from typing import get_args
+from typing import Any, get_args
 
 from jsonargparse import ArgumentParser
 
@@ -26,7 +26,8 @@ def make_parser(function: Callable, **kwargs) -> ArgumentParser:
     parser = ArgumentParser(description=kwargs.pop("description", summary), **kwargs)
     parser.add_argument("--config", action="config", help="YAML file that sets any of these options")
     parser.add_function_arguments(function, as_group=False)
-    for action in parser._actions:
+    actions: list[Any] = parser._actions  # some are of kinds that jsonargparse keeps to itself
+    for action in actions:
         hint = getattr(action, "_typehint", None)
         if hint is bool:  # --stream alone means --stream true
             action.nargs, action.const = "?", True
