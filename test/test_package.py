@@ -19,7 +19,7 @@ from silvertalk.data import corpora
 
 ROOT = Path(__file__).resolve().parents[1]
 WORKERS = [module.name for module in pkgutil.iter_modules(silvertalk.bin.__path__) if not module.ispkg]
-# Workers that are several programs, chosen by their first word.
+# Workers that are several programs, chosen by their first word, which may stand in their TASKS.
 WORDS = {"corpus_prepare": [module.name for module in pkgutil.iter_modules(corpora.__path__)]}
 NOT_OURS = {".git", ".venv", "data", "dump", "exp", "downloads", "build", "site"}
 IMPORT_ALL = """
@@ -49,9 +49,10 @@ def test_every_module_imports():
 def test_every_worker_explains_itself(name, capsys):
     worker = importlib.import_module(f"silvertalk.bin.{name}")
     wanted = [p for p in inspect.signature(worker.get_parser).parameters.values() if p.default is p.empty]
-    assert not wanted or name in WORDS, f"{name}: say in WORDS which words it takes"
-    for words in [[word] for word in WORDS.get(name, ())] or [[]]:
-        assert worker.get_parser(*words[: len(wanted)]).format_help()
+    words_of_it = WORDS.get(name, getattr(worker, "TASKS", ()))
+    assert len(wanted) == bool(words_of_it), f"{name}: say in WORDS which words it takes"
+    for words in [[word] for word in words_of_it] or [[]]:
+        assert worker.get_parser(*words).format_help()
         with pytest.raises(SystemExit) as end:
             worker.main([*words, "--help"])
         assert end.value.code in (0, None) and "usage:" in capsys.readouterr().out
