@@ -18,7 +18,8 @@ DOCUMENTS = sorted(
     [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ROOT.glob("egs/*/*/README.md")]
 )
 # Programs of the system, in examples.
-OTHERS = {"cat", "cd", "cp", "export", "ffplay", "git", "mkdocs", "mypy", "pip", "ruff", "tar", "unzip", "wget"}
+OTHERS = {".", "cat", "cd", "cp", "export", "ffplay", "git", "tar", "unzip", "wget"}
+OTHERS |= {"mkdocs", "mypy", "pip", "pre-commit", "ruff", "shellcheck"}
 ROOMS = {path.name for path in ROOT.iterdir() if path.is_dir()} - {"data", "dump", "exp", "downloads", "shared"}
 
 
@@ -135,6 +136,20 @@ def test_files(path):
     places = (ROOT, path.parent)  # recipes name their own files as well
     missing += [name for name in named_files(text) if not any(any(folder.glob(name)) for folder in places)]
     assert not missing, f"{path}: there is no {', '.join(sorted(missing))}"
+
+
+@pytest.mark.recipe
+def test_the_pages_build_and_fetch_nothing(tmp_path):
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", tmp_path]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    pages = {path: path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.html")}
+    assert tmp_path / "index.html" in pages and 'id="silvertalk.' in pages[tmp_path / "docs/API/index.html"]
+    for path, text in pages.items():
+        fetched = re.findall(r"<(?:script|img|link)[^>]*(?:src|href)=\"((?:https?:)?//[^\"]*)", text)
+        assert not fetched, f"{path}: {fetched}"
+    styles = "".join(path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.css"))
+    assert not re.search(r"(@import|url\()[^;)]*//", styles.replace("http://www.w3.org", ""))
 
 
 def test_there_is_something_to_test():
