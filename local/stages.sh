@@ -20,7 +20,7 @@ name_experiments() {
     name_portrait_folders
 }
 
-# name_folders: the names of DESIGN for every experiment; a model folder that was given and lies
+# name_folders: every experiment has the folder that docs/ARCHITECTURE.md names; a model folder that was given and lies
 # outside expdir is used and never trained or written to.
 name_folders() {
     local tag=raw_${token_type}_${cleaner}_${g2p} name

@@ -27,7 +27,7 @@ if [ -n "${SILVERTALK_PYTHON:-}" ]; then
     exit 0
 fi
 
-wanted="$(cat "${lock_file}" "${root}/setup.py" | sha256sum | cut -c 1-16) ${root}"
+wanted="$(cat "${lock_file}" "${root}/pyproject.toml" | sha256sum | cut -c 1-16) ${root}"
 is_ready() { [ -x "${venv}/bin/python" ] && [ -f "${stamp}" ] && [ "$(cat "${stamp}")" = "${wanted}" ]; }
 ! is_ready || exit 0
 
@@ -103,7 +103,7 @@ check_disk() {
 make_venv
 choose_installer
 check_disk
-# Bars for a person, no list of 157 names in a log.
+# Bars for a person, no list of 180 names in a log.
 [ -t 2 ] || install+=(--quiet)
 # A killed installation may have left packages without some of their files: those are forgotten here
 # and so installed again.

@@ -77,6 +77,7 @@ def convert_cached(model: Model, backend: str, precision: str, cache_dir: str | 
 
 def cache_key(model: Model, backend: str, precision: str) -> str:
     """Name that changes with whatever changes the converted network or its precision."""
+    assert model.weights is not None, "save_network() first"
     version = importlib.metadata.version(backend)
     settings = {"format": FORMAT, "backend": backend, "version": version, "precision": precision}
     return content_key(model.weights, **settings, build=model.build, options=dict(model.options))

@@ -48,6 +48,7 @@ class Model:
 
     def to_json(self) -> str:
         """Text for another process; a network in memory cannot be told."""
+        assert self.weights is not None, "save_network() first"
         keys = ("build", "check", "shapes", "options", "closeness", "min_closeness")
         return json.dumps({key: getattr(self, key) for key in keys} | {"weights": str(self.weights.absolute())})
 

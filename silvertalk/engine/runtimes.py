@@ -121,7 +121,8 @@ class TorchEngine(Engine):
             torch.set_num_threads(num_threads)
         self._dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
         # Channels last is what oneDNN and tensor cores want.
-        self._network = network.eval().to(device, self._dtype, memory_format=torch.channels_last)
+        placed = network.eval().to(device, self._dtype)
+        self._network = placed.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its types
         self._device = device
 
     def _run(self) -> np.ndarray:
@@ -152,7 +153,7 @@ class OpenVinoEngine(Engine):
     ):
         openvino = import_openvino()
         super().__init__(engine_name("openvino", device, precision), shapes, batch_size)
-        config = {
+        config: dict[str, str | int] = {
             "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}[precision],
             "PERFORMANCE_HINT": "LATENCY",  # all cores work on one batch
         }
@@ -194,7 +195,7 @@ class OnnxRuntimeEngine(Engine):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = num_threads
         options.log_severity_level = 3  # errors
-        provider = "CPUExecutionProvider"
+        provider: str | tuple[str, dict] = "CPUExecutionProvider"
         if device != "cpu":
             provider = ("CUDAExecutionProvider", {"device_id": int(device.partition(":")[2] or 0)})
         self._session = onnxruntime.InferenceSession(str(model), options, providers=[provider])

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from silvertalk.engine.convert import convert_cached, require_close
 from silvertalk.engine.model import Model
@@ -79,12 +79,13 @@ def make_engine(
             if after is None:
                 raise
             logging.warning("%s is not used (%s); taking %s", choice, error, after)
+    raise AssertionError("the last choice returns or raises")
 
 
 def _torch_engine(model: Model, choice: Choice, batch_size: int, num_threads: int) -> TorchEngine:
     """Load the network into torch; compare it with fp32 if it is not that."""
     network = model.build_network()
-    options = {"device": choice.device, "num_threads": num_threads}
+    options: dict[str, Any] = {"device": choice.device, "num_threads": num_threads}
     if choice.precision == "fp32":
         return TorchEngine(network, model.shapes, batch_size, **options)
     given = [array[:batch_size] for array in model.check_inputs()]
@@ -102,7 +103,7 @@ def _converted_engine(model: Model, choice: Choice, batch_size: int, cache_dir, 
         stored = model if model.network is None else save_network(model, Path(folder))
         converted = convert_cached(stored, choice.backend, choice.precision, cache_dir)
     require_close(converted.closeness, str(choice), model.min_closeness)
-    options = {"precision": choice.precision, "device": choice.device, "num_threads": num_threads}
+    options: dict[str, Any] = {"precision": choice.precision, "device": choice.device, "num_threads": num_threads}
     return RUNTIMES[choice.backend](converted.path, model.shapes, batch_size, **options)
 
 
@@ -118,6 +119,7 @@ def save_network(model: Model, folder: Path) -> Model:
     """
     import torch
 
+    assert model.network is not None
     path = folder / "network.pth"
     torch.save({"state_dict": model.network.state_dict()}, path)
     return replace(model, weights=path, network=None)

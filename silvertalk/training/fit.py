@@ -98,7 +98,7 @@ def fit(
         num_nodes=options.num_nodes,
         # Of several optimisers' networks each step uses a part.
         strategy="ddp_find_unused_parameters_true" if steps_itself and parallel else "auto",
-        precision=choose_precision(options),
+        precision=choose_precision(options),  # type: ignore[arg-type]  # Lightning lists the words
         max_epochs=options.max_epoch,
         limit_train_batches=options.num_iters_per_epoch * options.accum_grad,
         limit_val_batches=options.num_valid_iters,
@@ -255,7 +255,7 @@ class ExperimentFolder(Callback):
     def _best_epochs(self) -> list[int]:
         """Numbers of the best epochs, the best first."""
         ranked = sorted(self.history, key=lambda entry: entry.get(self.METRIC, float("inf")))
-        return [entry["epoch"] for entry in ranked[: self.nbest]]
+        return [int(entry["epoch"]) for entry in ranked[: self.nbest]]
 
     def _link(self, name: str, epoch: int) -> None:
         """Point a link at an epoch's weights, atomically."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import lightning
 import torch
@@ -39,7 +40,8 @@ class TrainedModule(lightning.LightningModule):
     def _adam(self, network: torch.nn.Module, steps: int):
         """Adam for one network, and its schedule."""
         lr, final = self.optim.lr, self.optim.final_lr
-        adam = torch.optim.Adam(network.parameters(), lr, tuple(self.optim.betas), weight_decay=self.optim.weight_decay)
+        beta1, beta2 = self.optim.betas
+        adam = torch.optim.Adam(network.parameters(), lr, (beta1, beta2), weight_decay=self.optim.weight_decay)
         if final is None:
             return adam
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(adam, steps, eta_min=final)
@@ -62,7 +64,7 @@ class TrainedModule(lightning.LightningModule):
         return None if value is None else float(value)
 
 
-class ManualSteps:
+class ManualSteps(TrainedModule):
     """Part of a ``TrainedModule`` with several optimisers, which steps them itself."""
 
     accum_grad: int  # batches summed before a step
@@ -70,7 +72,7 @@ class ManualSteps:
 
     def _adams(self, networks: list[torch.nn.Module]) -> list[dict]:
         """One Adam for each network."""
-        steps = max(1, self.trainer.estimated_stepping_batches // self.accum_grad)
+        steps = max(1, int(self.trainer.estimated_stepping_batches) // self.accum_grad)
         made = [self._adam(network, steps) for network in networks]
         return [entry if isinstance(entry, dict) else {"optimizer": entry} for entry in made]
 
@@ -83,7 +85,8 @@ class ManualSteps:
             self.clip_gradients(optimizer, self.grad_clip, "norm")
         optimizer.step()
         optimizer.zero_grad()
-        for schedule in self.lr_schedulers() or []:
+        schedules: Any = self.lr_schedulers() or []  # several optimisers, hence a list
+        for schedule in schedules:
             if schedule.optimizer is optimizer.optimizer:
                 schedule.step()
 
@@ -149,7 +152,7 @@ def make_loaders(
         num_valid: Samples of a validation; None: as many as it may take.
     """
     per_epoch = batch_size * trainer.num_iters_per_epoch * trainer.accum_grad
-    common = {
+    common: dict[str, Any] = {
         "batch_size": batch_size,
         "num_workers": num_workers,
         "collate_fn": collate_fn,

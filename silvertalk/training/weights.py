@@ -12,7 +12,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -111,7 +111,7 @@ class _Ignored:
 
 
 # What a pickled optimiser names; the safe reading refuses these, and is given harmless ones instead.
-_OPTIMIZER = [
+_OPTIMIZER: list[Any] = [
     dict,
     (_Ignored, "torch.optim.adam.Adam"),
     (lambda *args: OrderedDict(), "collections.defaultdict"),

@@ -4,7 +4,7 @@ import atexit
 import queue
 import threading
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 _END = object()
@@ -39,7 +39,7 @@ def in_background(items: Iterable[Item], size: int, stopped: threading.Event | N
         return False
 
     def work() -> None:
-        iterator = None
+        iterator: Any = None
         try:
             iterator = iter(items)
             for item in iterator:

@@ -4,7 +4,7 @@ import inspect
 import logging
 import sys
 from collections.abc import Callable, Collection, Sequence
-from typing import get_args
+from typing import Any, get_args
 
 from jsonargparse import ArgumentParser
 
@@ -33,7 +33,8 @@ def make_parser(
     parser.add_function_arguments(function, as_group=False, skip=set(skip))
     if options is not None:
         parser.add_class_arguments(options, as_group=False, skip=set(inspect.signature(function).parameters))
-    for action in parser._actions:
+    actions: list[Any] = parser._actions  # some are of kinds that jsonargparse keeps to itself
+    for action in actions:
         hint = getattr(action, "_typehint", None)
         if hint is bool:  # --stream alone means --stream true
             action.nargs, action.const = "?", True
