@@ -17,6 +17,7 @@ from silvertalk.face.detect.landmarks import make_backend
 from silvertalk.face.select import make_selector
 from silvertalk.face.track import MOUTH_PATCH, NoFaceError, Seen, Track, follow_face, make_track
 from silvertalk.media import MediaInfo, Picture, VideoWriter, probe, read_pictures
+from silvertalk.media.timing import FPS
 from silvertalk.utils import atomic_path, progress, write_text
 from silvertalk.utils.background import in_background
 from silvertalk.utils.cache import cache_folder, content_key
@@ -188,7 +189,7 @@ class FaceSource:
 def usual_rate(info: MediaInfo) -> float:
     """Frame rate to render at: the source's; a variable one, or one not from 1 to 60, becomes the nearest in use."""
     if info.is_image or not info.fps:
-        return 25.0
+        return FPS
     if info.constant_rate and 1 <= info.fps <= STANDARD_RATES[-1]:
         return info.fps
     return min(STANDARD_RATES, key=lambda rate: abs(np.log(rate / info.fps)))

@@ -12,6 +12,7 @@ from silvertalk.face.detect.landmarks import make_backend
 from silvertalk.face.select import Selector, largest
 from silvertalk.media import Picture, read_pictures
 from silvertalk.media.picture import cut, resize
+from silvertalk.media.timing import FPS
 
 EYES = slice(36, 48)
 NOSE_TIP, NOSE_BASE = 30, 33
@@ -63,9 +64,7 @@ class Track:
         return len(self.bbox)
 
 
-def track_video(
-    path: str | os.PathLike, backend="auto", fps: float = 25.0, select: Selector = largest, **span
-) -> Track:
+def track_video(path: str | os.PathLike, backend="auto", fps: float = FPS, select: Selector = largest, **span) -> Track:
     """Track the face of a video file.
 
     Args:
@@ -85,7 +84,7 @@ def track_video(
 
 
 def track_frames(
-    frames: Iterable[Picture | np.ndarray], backend="auto", fps: float = 25.0, select: Selector = largest
+    frames: Iterable[Picture | np.ndarray], backend="auto", fps: float = FPS, select: Selector = largest
 ) -> Track:
     """Track the face of a stream of frames; a few frames are held at a time.
 
@@ -346,7 +345,7 @@ def face_scale(landmarks: np.ndarray) -> np.ndarray:
     return np.maximum(across, down)
 
 
-def stable_boxes(landmarks: np.ndarray, fps: float = 25.0, shot: np.ndarray | None = None) -> np.ndarray:
+def stable_boxes(landmarks: np.ndarray, fps: float = FPS, shot: np.ndarray | None = None) -> np.ndarray:
     """Boxes from mid-forehead to below the chin, smoothed without lag.
 
     Position and size come from eyes and nose: a box that followed the chin

@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass, fields
 
-LANDMARKS_PER_SECOND = 62.5
+from silvertalk.media.timing import FPS, MAKEITTALK_FPS
+
 MOUTHS = ("auto", "drawn", "painted")
 
 
@@ -51,7 +52,7 @@ class VideoOptions(AnimationOptions):
         preset: Speed of H.264, ultrafast to veryslow.
     """
 
-    fps: float = 25.0
+    fps: float = FPS
     reuse_speaker: str | None = None
     gate: bool = True
     watermark: str | None = None
@@ -60,8 +61,8 @@ class VideoOptions(AnimationOptions):
 
     def __post_init__(self):
         super().__post_init__()
-        if not 1 <= self.fps <= LANDMARKS_PER_SECOND:
-            raise ValueError(f"fps {self.fps:g} is not between 1 and {LANDMARKS_PER_SECOND:g}")
+        if not 1 <= self.fps <= MAKEITTALK_FPS:
+            raise ValueError(f"fps {self.fps:g} is not between 1 and {MAKEITTALK_FPS:g}")
 
     def changed(self) -> dict:
         """Options that differ from their defaults."""

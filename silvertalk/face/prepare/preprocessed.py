@@ -22,10 +22,11 @@ import numpy as np
 
 from silvertalk.data import PartWriter, combine_parts, read_scp
 from silvertalk.data.face_clips import FaceClip, load_face_clips
-from silvertalk.face.prepare.dump import FPS, JPEG_QSCALE, SAMPLES_PER_FRAME, fit_length, voiced_frames
+from silvertalk.face.prepare.dump import JPEG_QSCALE, fit_length, voiced_frames
 from silvertalk.media import VideoWriter, read_audio, read_jpegs, wav2lip_mel, write_audio
 from silvertalk.media.mel import SAMPLING_RATE
 from silvertalk.media.picture import resize
+from silvertalk.media.timing import FPS, SAMPLES_PER_FRAME
 from silvertalk.utils import progress, remove_leftovers, write_text
 
 # Names of the published lists and of our sets; other lists keep their names.
