@@ -399,23 +399,3 @@ def smooth_motion(values: np.ndarray, scale: np.ndarray, fps: float) -> np.ndarr
         speed = speed.max(axis=-1, keepdims=True)
     fast = gauss(np.clip((speed - CALM_SPEED) / (FAST_SPEED - CALM_SPEED), 0, 1), SLOW_SMOOTHING * 0.7)
     return fast * gauss(values, FAST_SMOOTHING) + (1 - fast) * gauss(values, SLOW_SMOOTHING)
-
-
-def smooth_boxes_published(boxes: np.ndarray, window: int = 5) -> np.ndarray:
-    """Smooth boxes as the published Wav2Lip inference does.
-
-    In place and forward-looking: row i becomes the mean of rows i..i+4, the
-    last ones the mean of the last five rows, truncated to whole pixels.
-
-    Args:
-        boxes: (T, 4), pixels.
-        window: Frames averaged.
-
-    Returns:
-        int (T, 4).
-    """
-    boxes = np.array(boxes)
-    for i in range(len(boxes)):
-        rows = boxes[len(boxes) - window :] if i + window > len(boxes) else boxes[i : i + window]
-        boxes[i] = rows.mean(axis=0).astype(np.int64)
-    return boxes

@@ -129,12 +129,7 @@ def _dump_utterance(
     utterance: FaceUtterance, out_dir: Path, out: PartWriter, shared: Statistics, sound, portrait_size: int, detector
 ) -> None:
     """Write everything of one utterance; raises where it cannot be used."""
-    seen = np.asarray(kaldiio.load_mat(utterance.landmarks), np.float64).reshape(-1, 68, 3)
-    if len(seen) < SHORTEST * FPS:
-        raise ValueError(f"has {len(seen) / FPS:.2f} s, less than {SHORTEST} s")
-    usable = np.ones(len(seen), bool)
-    if utterance.face_state is not None:
-        usable = kaldiio.load_mat(utterance.face_state).ravel()[: len(seen)] == USABLE
+    seen, usable = _read_landmarks(utterance)
     points = landmarks_3d(fill_gaps(seen, usable), FPS)
     wav, _ = read_audio(utterance.audio, SAMPLING_RATE)
     embedding = speaker_embedding(wav)
@@ -168,6 +163,16 @@ def _dump_utterance(
         "utt2gaps": gaps,
     }
     out.add(utterance.utt_id, {**matrices, **rest}, values)
+
+
+def _read_landmarks(utterance: FaceUtterance) -> tuple[np.ndarray, np.ndarray]:
+    """Landmarks (F, 68, 3) in pixels of the source, and which of them can be used: bool (F,)."""
+    seen = np.asarray(kaldiio.load_mat(utterance.landmarks), np.float64).reshape(-1, 68, 3)
+    if len(seen) < SHORTEST * FPS:
+        raise ValueError(f"has {len(seen) / FPS:.2f} s, less than {SHORTEST} s")
+    if utterance.face_state is None:
+        return seen, np.ones(len(seen), bool)
+    return seen, kaldiio.load_mat(utterance.face_state).ravel()[: len(seen)] == USABLE
 
 
 def _write_portrait(
