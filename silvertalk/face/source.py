@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import shutil
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
@@ -18,7 +17,7 @@ from silvertalk.face.select import make_selector
 from silvertalk.face.track import MOUTH_PATCH, NoFaceError, Seen, Track, follow_face, make_track
 from silvertalk.media import MediaInfo, Picture, VideoWriter, probe, read_pictures
 from silvertalk.media.timing import FPS
-from silvertalk.utils import atomic_path, progress, write_text
+from silvertalk.utils import atomic_folder, atomic_path, progress, write_text
 from silvertalk.utils.background import in_background
 from silvertalk.utils.cache import cache_folder, content_key, quick_key
 
@@ -244,9 +243,7 @@ def make_avatar(
     if out.exists() and _read_avatar(out) is None:
         raise ValueError(f"{out}: is there and is no avatar; choose another name")
     source = FaceSource(face, fps, start, select, backend, cache=False)
-    folder = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        folder.mkdir(parents=True)
+    with atomic_folder(out) as folder:
         _copy_video(source, folder / AVATAR_VIDEO, None if seconds is None else max(1, round(seconds * source.fps)))
         # The copy is what will be shown, so the copy is what is followed.
         copy = FaceSource(folder / AVATAR_VIDEO, source.fps, select=select, backend=backend, cache=False)
@@ -256,11 +253,6 @@ def make_avatar(
         raw.save(folder / AVATAR_TRACK)
         about = {"fps": source.fps, "frames": len(raw.detected), "source": Path(face).name, "select": select}
         write_text(folder / AVATAR_FILE, json.dumps({**about, "version": __version__}, indent=1) + "\n")
-        if out.exists():
-            shutil.rmtree(out)
-        os.replace(folder, out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return len(raw.detected)
 
 

@@ -61,25 +61,25 @@ class Network:
 # In the order in which "auto" takes them: the steadiest in video first, the non-commercial one last.
 NETWORKS = (
     Network(
-        "gfpgan",
-        ("gfpganv1.4*", "gfpganv1.3*", "gfpgan*"),
-        "GFPGANv1.4.pth",
-        "TencentARC/GFPGAN releases",
-        "Apache 2.0",
+        name="gfpgan",
+        patterns=("gfpganv1.4*", "gfpganv1.3*", "gfpgan*"),
+        example="GFPGANv1.4.pth",
+        source="TencentARC/GFPGAN releases",
+        licence="Apache 2.0",
     ),
     Network(
-        "restoreformer",
-        ("restoreformer*",),
-        "RestoreFormer.pth",
-        "wzhouxiff/RestoreFormer, this file in TencentARC/GFPGAN releases",
-        "none stated by its authors",
+        name="restoreformer",
+        patterns=("restoreformer*",),
+        example="RestoreFormer.pth",
+        source="wzhouxiff/RestoreFormer, this file in TencentARC/GFPGAN releases",
+        licence="none stated by its authors",
     ),
     Network(
-        "codeformer",
-        ("codeformer*",),
-        "codeformer.pth",
-        "sczhou/CodeFormer releases",
-        "S-Lab 1.0, non-commercial only",
+        name="codeformer",
+        patterns=("codeformer*",),
+        example="codeformer.pth",
+        source="sczhou/CodeFormer releases",
+        licence="S-Lab 1.0, non-commercial only",
     ),
 )
 # sczhou/CodeFormer also publishes networks for other tasks under names that fit the pattern.
