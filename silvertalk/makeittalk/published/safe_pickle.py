@@ -3,7 +3,7 @@
 A pickle is a program: whoever made it can have it call any function when it is read in the usual way, and a few bytes
 of it can describe more than memory holds. Here the standard library's reader finds no function but those that describe
 numpy arrays and knows no opcode but those they need. Containers that stand in several places (lists of references to
-lists of references ...) are refused, and so is data that would be copied more often than the file is large.
+lists of references ...) are refused, and so are copies that together would be larger than the file.
 """
 
 import contextlib
@@ -77,7 +77,7 @@ FUNCTIONS = {
     "numpy.core.multiarray._reconstruct": lambda *_: np.empty(0),  # its content comes later
     "numpy.core.multiarray.scalar": lambda dtype, data: _from_buffer(data, dtype, 1)[0],
     "numpy.core.numeric._frombuffer": _from_buffer,
-    "_codecs.encode": lambda text, encoding: text.encode({"latin1": encoding}[encoding]),  # bytes, of protocol 2
+    "_codecs.encode": lambda text, encoding: text.encode({"latin1": "latin1"}[encoding]),  # bytes, of protocol 2
     "__builtin__.bytes": lambda: b"",
     "builtins.bytes": lambda: b"",
 }
