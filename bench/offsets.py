@@ -14,10 +14,11 @@ import kaldiio
 import numpy as np
 
 from silvertalk.data import read_scp
-from silvertalk.face.prepare.dump import SAMPLES_PER_FRAME, fit_length
+from silvertalk.face.prepare.dump import fit_length
 from silvertalk.face.prepare.offset import LagCurves, lag_curves
 from silvertalk.media import read_audio, read_frames, wav2lip_mel
 from silvertalk.media.mel import SAMPLING_RATE
+from silvertalk.media.timing import SAMPLES_PER_FRAME
 from silvertalk.syncnet.offsets import make_scorer
 from silvertalk.utils import progress
 from silvertalk.utils.cli import make_parser, run

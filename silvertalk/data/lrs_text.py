@@ -12,6 +12,7 @@ A text file names its parts, and later parts may be missing:
     AND 0.04 0.21 3.2
 """
 
+import itertools
 import logging
 import os
 import re
@@ -176,6 +177,34 @@ def _parts(talk: Utterance, words: list[Word], seconds: float, cutting: Cutting)
         yield Utterance(utt_id, talk.spk, text, talk.wav, talk.video, start, end, talk.face)
 
 
+def read_sets(
+    sets: dict[str, list[Clip]],
+    sources: dict[str, str],
+    nj: int,
+    skipped: dict[str, str],
+    cutting: Cutting | None,
+    lower: bool,
+) -> dict[str, list[Utterance]]:
+    """Make the utterances of all sets; see ``read_clips``.
+
+    Args:
+        sets: Set name -> its clips.
+        sources: Set name -> the list or folder that names them.
+        nj: Clips opened at a time.
+        skipped: Gets the ids of the clips that cannot be used, with reasons.
+        cutting: How talks of the training set are cut; None leaves all whole.
+        lower: Write the sentences in small letters.
+    """
+    utterances = {
+        name: read_clips(clips, sources[name], nj, skipped, cutting if name == "tr_no_dev" else None)
+        for name, clips in sets.items()
+    }
+    if lower:
+        for u in itertools.chain.from_iterable(utterances.values()):
+            u.text = u.text.lower()
+    return utterances
+
+
 def read_clips(
     clips: Sequence[Clip], where: str, nj: int, skipped: dict[str, str], cutting: Cutting | None = None
 ) -> list[Utterance]:
@@ -244,9 +273,3 @@ def keep_apart(clips: dict[str, list[Clip]]) -> dict[str, str]:
     if out:
         logging.info("%d clips are left out, because others of their speakers are in dev or eval1", len(out))
     return out
-
-
-def lower_case(utterances: Sequence[Utterance]) -> None:
-    """Write the texts in small letters, for a voice that knows no others."""
-    for utterance in utterances:
-        utterance.text = utterance.text.lower()

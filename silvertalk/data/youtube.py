@@ -60,8 +60,7 @@ def fetch_videos(
     Raises:
         FileNotFoundError: There is no such program.
     """
-    folder = Path(folder)
-    failed = read_failures(folder)
+    folder, failed = Path(folder), read_failures(folder)
     todo = [name for name in wanted if not GONE.search(failed.get(name, ""))]
     if not todo:
         return
@@ -80,10 +79,9 @@ def fetch_videos(
                 num_fetched, in_a_row = num_fetched + 1, 0
                 failed.pop(name, None)
                 continue
-            logging.warning("%s: %s", name, reason)
             failed[name] = reason
-            table.write(f"{name}\t{reason}\n")
-            table.flush()
+            logging.warning("%s: %s", name, reason)
+            print(name, reason, sep="\t", file=table, flush=True)
             in_a_row = 0 if GONE.search(reason) else in_a_row + 1
             if in_a_row == MAX_FAILURES:
                 logging.warning(

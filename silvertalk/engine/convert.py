@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 
 from silvertalk.engine.model import MIN_PSNR, Model, Shapes
 from silvertalk.engine.runtimes import RUNTIMES, TorchEngine, import_openvino
+from silvertalk.utils import atomic_folder
 from silvertalk.utils.cache import cache_folder, content_key
 from silvertalk.utils.cli import make_parser
 from silvertalk.utils.log import setup_logging
@@ -126,15 +127,10 @@ def convert(model: str, out_dir: str, backend: str, precision: str = "fp32") -> 
     with _only_one(folder.parent):
         if is_whole(folder):  # another process made it while this one waited
             return
-        for leftover in (folder, *folder.parent.glob(f".{folder.name}.*.tmp")):
+        for leftover in folder.parent.glob(f".{folder.name}.*.tmp"):
             shutil.rmtree(leftover, ignore_errors=True)
-        temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-        temporary.mkdir(parents=True)
-        try:
+        with atomic_folder(folder) as temporary:
             _write(Model.from_json(model), temporary, backend, precision)
-            os.rename(temporary, folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextlib.contextmanager

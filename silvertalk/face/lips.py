@@ -3,6 +3,7 @@
 import numpy as np
 
 from silvertalk.media.mel import MELS_PER_SECOND
+from silvertalk.media.timing import FPS
 
 MAX_LAG = 12  # frames, 0.48 s; recordings that are further out of step are rare
 INNER_LIP_PAIRS = ((61, 67), (62, 66), (63, 65))  # upper, lower
@@ -23,7 +24,7 @@ def lip_opening(landmarks: np.ndarray, bbox: np.ndarray) -> np.ndarray:
     return np.mean(gaps, axis=0) / (bbox[:, 3] - bbox[:, 1])
 
 
-def frame_energy(mel: np.ndarray, num_frames: int, fps: float = 25.0) -> np.ndarray:
+def frame_energy(mel: np.ndarray, num_frames: int, fps: float = FPS) -> np.ndarray:
     """Mean mel level during each video frame.
 
     Args:

@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import shutil
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
@@ -17,14 +16,14 @@ from silvertalk.face.detect.landmarks import make_backend
 from silvertalk.face.select import make_selector
 from silvertalk.face.track import MOUTH_PATCH, NoFaceError, Seen, Track, follow_face, make_track
 from silvertalk.media import MediaInfo, Picture, VideoWriter, probe, read_pictures
-from silvertalk.utils import atomic_path, progress, write_text
+from silvertalk.media.timing import FPS
+from silvertalk.utils import atomic_folder, atomic_path, progress, write_text
 from silvertalk.utils.background import in_background
-from silvertalk.utils.cache import cache_folder, content_key
+from silvertalk.utils.cache import cache_folder, content_key, quick_key
 
 TRACKER = 2  # counts changes of the tracker that make kept tracks useless
 DECODED_AHEAD = 8  # frames
 AVATAR_FILE, AVATAR_VIDEO, AVATAR_TRACK = "avatar.json", "video.mp4", "track.npz"
-# An avatar's video is a copy: hardly compressed, and quick to enter anywhere.
 AVATAR_CRF, AVATAR_KEYFRAMES = 12, 12
 STANDARD_RATES = (10, 12, 15, 20, 24000 / 1001, 24, 25, 30000 / 1001, 30, 48, 50, 60000 / 1001, 60)
 # What reading a damaged file of a track can raise.
@@ -151,13 +150,11 @@ class FaceSource:
             raise RuntimeError(f"{file}: cannot be read ({error}); make the avatar again") from error
 
     def _kept_or_new(self, num_frames: int | None) -> RawTrack:
-        backend = make_backend(self._backend) if isinstance(self._backend, str) else self._backend
         if not self.cache:
-            return self._follow(backend, num_frames)
+            return self.follow(num_frames)
+        backend = self._get_backend()
         select = content_key(self.select) if Path(self.select).is_file() else self.select
-        key = content_key(
-            self.path, fps=self.fps, start=self.start, select=select, backend=backend.name, tracker=TRACKER
-        )
+        key = quick_key(self.path, fps=self.fps, start=self.start, select=select, backend=backend.name, tracker=TRACKER)
         kept = cache_folder("tracks") / f"{key}.npz"
         if kept.is_file():
             try:
@@ -167,7 +164,7 @@ class FaceSource:
                     return raw
             except LOAD_ERRORS as error:
                 logging.warning("%s: cannot be read (%s); the face is followed again", kept, error)
-        raw = self._follow(backend, num_frames)
+        raw = self.follow(num_frames)
         try:
             raw.save(kept)
         except OSError as error:
@@ -176,19 +173,25 @@ class FaceSource:
             )
         return raw
 
-    def _follow(self, backend, num_frames: int | None) -> RawTrack:
-        """Follow the face; a few frames are in memory at a time."""
+    def _get_backend(self):
+        """Make the backend when it is needed first."""
+        if isinstance(self._backend, str):
+            self._backend = make_backend(self._backend)
+        return self._backend
+
+    def follow(self, num_frames: int | None = None) -> RawTrack:
+        """Follow the face through the first frames, or to the end; a few frames are in memory at a time."""
         wanted = max(0, round((self.info.duration - self.start) * self.fps)) or None
         total = min(num_frames or wanted, wanted or num_frames) if num_frames or wanted else None
         frames = in_background(islice(self.pictures(), num_frames), DECODED_AHEAD)
-        faces = follow_face(frames, backend, make_selector(self.select))
+        faces = follow_face(frames, self._get_backend(), make_selector(self.select))
         return RawTrack.collect(progress(faces, desc="face", total=total), num_frames)
 
 
 def usual_rate(info: MediaInfo) -> float:
     """Frame rate to render at: the source's; a variable one, or one not from 1 to 60, becomes the nearest in use."""
     if info.is_image or not info.fps:
-        return 25.0
+        return FPS
     if info.constant_rate and 1 <= info.fps <= STANDARD_RATES[-1]:
         return info.fps
     return min(STANDARD_RATES, key=lambda rate: abs(np.log(rate / info.fps)))
@@ -240,32 +243,22 @@ def make_avatar(
     if out.exists() and _read_avatar(out) is None:
         raise ValueError(f"{out}: is there and is no avatar; choose another name")
     source = FaceSource(face, fps, start, select, backend, cache=False)
-    num_frames = None if seconds is None else max(1, round(seconds * source.fps))
-    folder = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        folder.mkdir(parents=True)
-        with VideoWriter(
-            folder / AVATAR_VIDEO,
-            source.fps,
-            quality=AVATAR_CRF,
-            keyframes=AVATAR_KEYFRAMES,
-            pixel_aspect=source.info.pixel_aspect,
-        ) as video:
-            for picture in progress(islice(source.pictures(), num_frames), desc="copy", total=num_frames):
-                video.write(picture)
+    with atomic_folder(out) as folder:
+        _copy_video(source, folder / AVATAR_VIDEO, None if seconds is None else max(1, round(seconds * source.fps)))
         # The copy is what will be shown, so the copy is what is followed.
         copy = FaceSource(folder / AVATAR_VIDEO, source.fps, select=select, backend=backend, cache=False)
-        backend = make_backend(backend) if isinstance(backend, str) else backend
-        raw = copy._follow(backend, None)
+        raw = copy.follow()
         if not raw.detected.any():
             raise NoFaceError(f"{face}: no face found in {len(raw.detected)} frames; use footage with a frontal face")
-        raw.complete = True
         raw.save(folder / AVATAR_TRACK)
         about = {"fps": source.fps, "frames": len(raw.detected), "source": Path(face).name, "select": select}
         write_text(folder / AVATAR_FILE, json.dumps({**about, "version": __version__}, indent=1) + "\n")
-        if out.exists():
-            shutil.rmtree(out)
-        os.replace(folder, out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return len(raw.detected)
+
+
+def _copy_video(source: FaceSource, path: Path, num_frames: int | None) -> None:
+    """Write the first frames of a source, or all, hardly compressed and quick to enter anywhere."""
+    options = {"quality": AVATAR_CRF, "keyframes": AVATAR_KEYFRAMES, "pixel_aspect": source.info.pixel_aspect}
+    with VideoWriter(path, source.fps, **options) as video:
+        for picture in progress(islice(source.pictures(), num_frames), desc="copy", total=num_frames):
+            video.write(picture)

@@ -12,6 +12,7 @@ from silvertalk.face.detect.landmarks import make_backend
 from silvertalk.face.select import Selector, largest
 from silvertalk.media import Picture, read_pictures
 from silvertalk.media.picture import cut, resize
+from silvertalk.media.timing import FPS
 
 EYES = slice(36, 48)
 NOSE_TIP, NOSE_BASE = 30, 33
@@ -63,9 +64,7 @@ class Track:
         return len(self.bbox)
 
 
-def track_video(
-    path: str | os.PathLike, backend="auto", fps: float = 25.0, select: Selector = largest, **span
-) -> Track:
+def track_video(path: str | os.PathLike, backend="auto", fps: float = FPS, select: Selector = largest, **span) -> Track:
     """Track the face of a video file.
 
     Args:
@@ -85,7 +84,7 @@ def track_video(
 
 
 def track_frames(
-    frames: Iterable[Picture | np.ndarray], backend="auto", fps: float = 25.0, select: Selector = largest
+    frames: Iterable[Picture | np.ndarray], backend="auto", fps: float = FPS, select: Selector = largest
 ) -> Track:
     """Track the face of a stream of frames; a few frames are held at a time.
 
@@ -346,7 +345,7 @@ def face_scale(landmarks: np.ndarray) -> np.ndarray:
     return np.maximum(across, down)
 
 
-def stable_boxes(landmarks: np.ndarray, fps: float = 25.0, shot: np.ndarray | None = None) -> np.ndarray:
+def stable_boxes(landmarks: np.ndarray, fps: float = FPS, shot: np.ndarray | None = None) -> np.ndarray:
     """Boxes from mid-forehead to below the chin, smoothed without lag.
 
     Position and size come from eyes and nose: a box that followed the chin
@@ -400,23 +399,3 @@ def smooth_motion(values: np.ndarray, scale: np.ndarray, fps: float) -> np.ndarr
         speed = speed.max(axis=-1, keepdims=True)
     fast = gauss(np.clip((speed - CALM_SPEED) / (FAST_SPEED - CALM_SPEED), 0, 1), SLOW_SMOOTHING * 0.7)
     return fast * gauss(values, FAST_SMOOTHING) + (1 - fast) * gauss(values, SLOW_SMOOTHING)
-
-
-def smooth_boxes_published(boxes: np.ndarray, window: int = 5) -> np.ndarray:
-    """Smooth boxes as the published Wav2Lip inference does.
-
-    In place and forward-looking: row i becomes the mean of rows i..i+4, the
-    last ones the mean of the last five rows, truncated to whole pixels.
-
-    Args:
-        boxes: (T, 4), pixels.
-        window: Frames averaged.
-
-    Returns:
-        int (T, 4).
-    """
-    boxes = np.array(boxes)
-    for i in range(len(boxes)):
-        rows = boxes[len(boxes) - window :] if i + window > len(boxes) else boxes[i : i + window]
-        boxes[i] = rows.mean(axis=0).astype(np.int64)
-    return boxes

@@ -139,19 +139,12 @@ def close_mouth(points: np.ndarray, amount: float = 0.7) -> np.ndarray:
     return closed
 
 
-def lip_area(points: np.ndarray, signed: bool = True) -> np.ndarray:
-    """Area (...,) of the opening between the inner lips of (..., 68, 2 or 3).
-
-    Args:
-        points: The landmarks.
-        signed: An area below 0 means that the lips have crossed. Else the areas of the triangles that point 60
-            spans with the others are added without their signs.
-    """
+def lip_area(points: np.ndarray) -> np.ndarray:
+    """Area (...,) of the opening between the inner lips of (..., 68, 2 or 3); below 0 the lips have crossed."""
     ring = np.asarray(points)[..., INNER_LIPS, :2]
     spokes = ring[..., 1:, :] - ring[..., :1, :]
     a, b = spokes[..., :-1, :], spokes[..., 1:, :]
-    triangles = (a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]) / 2
-    return (triangles if signed else np.abs(triangles)).sum(-1)
+    return (a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]).sum(-1) / 2
 
 
 def calibrate(displacement: np.ndarray) -> np.ndarray:
@@ -282,8 +275,3 @@ def blink_once(points: np.ndarray) -> None:
         share = (FRAMES_TO_OPEN - 1 - k) / FRAMES_TO_OPEN  # published: one frame early
         lids[centre + k] = share * lids[centre] + (1 - share) * lids[-1]
     points[:, upper + lower] = lids
-
-
-def most_closed(points: np.ndarray) -> int:
-    """Find the frame of (T, 68, 2 or 3) with the smallest opening between the inner lips."""
-    return int(lip_area(points, signed=False).argmin())

@@ -3,11 +3,11 @@
 import math
 from dataclasses import dataclass
 
+from silvertalk.media.timing import FPS, MAKEITTALK_FPS
 from silvertalk.talker.options import Setup, VideoOptions
 from silvertalk.talker.registry import find_setup
 from silvertalk.training.experiment import newest_experiment
 
-LANDMARKS_PER_SECOND = 62.5
 PORTRAIT_NETWORKS = ("autovc", "content", "speaker", "translation")
 MOUTHS = ("auto", "drawn", "painted")
 
@@ -52,14 +52,14 @@ class MotionOptions(AnimationOptions, VideoOptions):
         reuse_speaker: Move as somebody else: a sound file of that speaker, or emb.pickle:NAME of the published code.
     """
 
-    fps: float = 25.0
+    fps: float = FPS
     reuse_speaker: str | None = None
 
     def __post_init__(self):
         AnimationOptions.__post_init__(self)
         VideoOptions.__post_init__(self)
-        if not 1 <= self.fps <= LANDMARKS_PER_SECOND:
-            raise ValueError(f"fps {self.fps:g} is not between 1 and {LANDMARKS_PER_SECOND:g}")
+        if not 1 <= self.fps <= MAKEITTALK_FPS:
+            raise ValueError(f"fps {self.fps:g} is not between 1 and {MAKEITTALK_FPS:g}")
 
 
 @dataclass

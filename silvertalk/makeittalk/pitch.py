@@ -21,7 +21,6 @@ HOP_LENGTH = 256  # samples, 16 ms
 # RAPT for 100 to 600 Hz, where it finds nothing below 114 Hz: most of a low voice would count as unvoiced or be
 # taken an octave too high.
 F0_RANGE = (50.0, 600.0)
-PUBLISHED_F0_RANGE = (114.0, 600.0)
 
 # Of the correlation.
 WINDOW = 120  # samples, 7.5 ms

@@ -17,9 +17,10 @@ import cv2
 import numpy as np
 
 from silvertalk.media.picture import Picture
+from silvertalk.media.timing import FPS
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
-FOLDER_FPS = 25.0  # pictures in a folder have no time of their own
+FOLDER_FPS = FPS  # pictures in a folder have no time of their own
 HIGHEST_RATE = 1000.0  # frames per second; cover art and damaged headers claim 90000
 # Time stamps of a damaged file can claim any time; a real pause of a recording is shorter.
 LONGEST_PAUSE = 600.0  # seconds
@@ -135,7 +136,7 @@ def natural_order(path: Path) -> list:
 
 
 def read_frames(
-    path: str | os.PathLike, fps: float = 25.0, start: float = 0.0, end: float | None = None
+    path: str | os.PathLike, fps: float = FPS, start: float = 0.0, end: float | None = None
 ) -> Iterator[np.ndarray]:
     """Decode a video at a constant frame rate: uint8 RGB (H, W, 3); see ``read_pictures``."""
     orientation = _Orientation(path)
@@ -143,7 +144,7 @@ def read_frames(
 
 
 def read_pictures(
-    path: str | os.PathLike, fps: float = 25.0, start: float = 0.0, end: float | None = None
+    path: str | os.PathLike, fps: float = FPS, start: float = 0.0, end: float | None = None
 ) -> Iterator[Picture]:
     """Decode a video at a constant frame rate, one frame in memory at a time.
 

@@ -23,7 +23,7 @@ from silvertalk.talker.options import VideoOptions
 from silvertalk.tts.captions import TimedSentence
 from silvertalk.tts.options import SpeakOptions
 from silvertalk.utils import progress
-from silvertalk.utils.background import in_background
+from silvertalk.utils.background import Worker, in_background
 
 SENTENCES_AHEAD = 1  # spoken while another is drawn
 FRAGMENTS_AHEAD = 4
@@ -96,7 +96,7 @@ class Session:
         self.phase = 0
         self._least_frames = math.ceil(MIN_SOUND * self.fps)
         self._idles: OrderedDict[tuple[int, int], bytes] = OrderedDict()
-        self._saying = _Saying("")
+        self._saying, self._worker = _Saying(""), None
 
     def say(self, text: str) -> Iterator[Fragment]:
         """Say a text; what is made waits for the reader, a few fragments ahead.
@@ -111,11 +111,14 @@ class Session:
             ValueError: Nothing in the text can be spoken.
         """
         saying = self._begin(text)
-        return in_background(self._fragments(saying), FRAGMENTS_AHEAD, saying.stopped)
+        self._worker = Worker(self._fragments(saying), FRAGMENTS_AHEAD)
+        return self._worker.results()
 
     def stop(self) -> None:
         """End the text that is being said, from any thread: voice, drawing, encoding; its reader sees an end."""
         self._saying.stopped.set()
+        if self._worker is not None:
+            self._worker.stop()
 
     def write(self, text: str, out) -> tuple[Result, list[TimedSentence]]:
         """Say a text into a file or a stream.
@@ -165,7 +168,7 @@ class Session:
     def _begin(self, text: str) -> _Saying:
         """End what is being said, and begin with a text."""
         self.stop()
-        self._saying = _Saying(text)
+        self._saying, self._worker = _Saying(text), None
         return self._saying
 
     def _samples(self, num_frames: int) -> int:
@@ -211,7 +214,7 @@ class Session:
     def _takes(self, saying: _Saying) -> Iterator[tuple[TimedSentence, np.ndarray]]:
         """Cut what is spoken at whole frames: yields (sentence, float32 (T,)); what is less waits for the next."""
         rest, frames, samples = np.zeros(0, np.float32), 0, 0  # what waits; frames and samples handed out
-        with closing(in_background(self._spoken(saying), SENTENCES_AHEAD, saying.stopped)) as spoken:
+        with closing(in_background(self._spoken(saying), SENTENCES_AHEAD)) as spoken:
             for sentence, wav in spoken:
                 rest = np.concatenate([rest, wav])
                 whole = int((samples + len(rest)) * self.fps / self.rate)

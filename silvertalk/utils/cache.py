@@ -1,11 +1,18 @@
 """What is kept between runs, and how it is found again."""
 
+import contextlib
 import hashlib
 import json
 import os
+import re
+import time
 from pathlib import Path
 
+from silvertalk.utils.files import write_text
+
 BLOCK = 1 << 22  # bytes
+KEY = re.compile("[0-9a-f]{32}")
+RECENT = 2.0  # seconds; file systems tell times apart that differ by this
 
 
 def cache_folder(name: str) -> Path:
@@ -30,10 +37,35 @@ def content_key(path: str | os.PathLike, **settings) -> str:
     """
     digest = hashlib.blake2b(json.dumps(settings, sort_keys=True, default=str).encode(), digest_size=16)
     path = Path(path)
-    for file in sorted(p for p in path.iterdir() if p.is_file()) if path.is_dir() else [path]:
+    for file in _files(path):
         if path.is_dir():
             digest.update(f"\0{file.name}\0".encode())
         with open(file, "rb") as content:
             while block := content.read(BLOCK):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def quick_key(path: str | os.PathLike, **settings) -> str:
+    """Make the key that ``content_key`` makes, and read the content only where its path, size or time is a new one.
+
+    Every key is kept in a file of its own; one that is damaged, or cannot be written, costs time and no more.
+    """
+    files = {str(file.absolute()): file.stat() for file in _files(Path(path))}
+    state = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in files.items()]
+    digest = hashlib.blake2b(json.dumps([state, settings], sort_keys=True, default=str).encode(), digest_size=16)
+    kept = cache_folder("keys") / digest.hexdigest()
+    with contextlib.suppress(OSError, ValueError):
+        if KEY.fullmatch(key := kept.read_text(encoding="ascii")):
+            return key
+    key = content_key(path, **settings)
+    # What was written a moment ago may be written again without a new time.
+    if files and time.time() - max(stat.st_mtime for stat in files.values()) > RECENT:
+        with contextlib.suppress(OSError):
+            write_text(kept, key)
+    return key
+
+
+def _files(path: Path) -> list[Path]:
+    """The file, or those of a folder in order."""
+    return sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]

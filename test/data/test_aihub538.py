@@ -7,10 +7,10 @@ import unicodedata
 
 import pytest
 
-from silvertalk.bin.corpus_prepare import prepare
 from silvertalk.data import read_data_dir
 from silvertalk.data.corpora import aihub538
 from silvertalk.data.corpus import SETS
+from silvertalk.data.prepare import prepare
 from silvertalk.media import MediaInfo
 
 DURATION = 20.0  # seconds of every recording

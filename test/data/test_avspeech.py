@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from silvertalk.bin.corpus_prepare import prepare
 from silvertalk.data import read_data_dir
 from silvertalk.data.corpora import avspeech
 from silvertalk.data.corpora.avspeech import Row, iter_rows
+from silvertalk.data.prepare import prepare
 from silvertalk.media import MediaInfo
 
 # Ids hold what names are split at, and one looks like a clip's name.

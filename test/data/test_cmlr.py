@@ -2,9 +2,9 @@
 
 import pytest
 
-from silvertalk.bin.corpus_prepare import prepare
 from silvertalk.data import read_data_dir
 from silvertalk.data.corpora import cmlr
+from silvertalk.data.prepare import prepare
 
 SPEAKERS = ("s1", "s2", "s6", "s10")
 # Two sections that differ after a dot only.

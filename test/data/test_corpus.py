@@ -16,6 +16,7 @@ from silvertalk.data.corpus import (
     read_text,
     require,
 )
+from silvertalk.data.prepare import prepare
 
 
 def spoken(**counts):
@@ -116,7 +117,7 @@ def three(**changes):
 
 def test_worker_writes_sets_and_lists(tmp_path):
     tables = {"odd.tsv": {"x": "why"}}
-    corpus_prepare.prepare(Reader(sets=three(), skipped={"d-1": "broken"}, tables=tables), str(tmp_path), db_root="/")
+    prepare(Reader(sets=three(), skipped={"d-1": "broken"}, tables=tables), str(tmp_path), db_root="/")
     assert list(read_scp(tmp_path / "tr_no_dev/text")) == ["a-0000", "a-0001"]
     assert (tmp_path / "skipped.tsv").read_text() == "d-1\tbroken\n"
     assert (tmp_path / "odd.tsv").read_text() == "x\twhy\n"
@@ -132,19 +133,19 @@ def test_worker_writes_sets_and_lists(tmp_path):
 )
 def test_worker_refuses(tmp_path, fields, message):
     with pytest.raises((ValueError, RuntimeError), match=message):
-        corpus_prepare.prepare(Reader(**fields), str(tmp_path), db_root="/")
+        prepare(Reader(**fields), str(tmp_path), db_root="/")
     assert not (tmp_path / "tr_no_dev").exists()
 
 
 def test_one_speaker_may_be_in_all_sets(tmp_path):
     sets = hold_out_utterances(spoken(a=30), 0.1, 0.1)
-    corpus_prepare.prepare(Reader(sets=sets, shares_speakers=True), str(tmp_path), db_root="/")
+    prepare(Reader(sets=sets, shares_speakers=True), str(tmp_path), db_root="/")
     assert len(read_scp(tmp_path / "dev/utt2spk")) == 3
 
 
 def test_what_cannot_be_fetched_is_told(tmp_path):
     with pytest.raises(ValueError, match=r"egs/test/\*/README.md"):
-        corpus_prepare.prepare(Reader(sets=three()), str(tmp_path), download=True, db_root="")
+        prepare(Reader(sets=three()), str(tmp_path), download=True, db_root="")
 
 
 def test_command_line(capsys, monkeypatch):

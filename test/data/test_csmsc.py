@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from silvertalk.bin.corpus_prepare import prepare
 from silvertalk.data import read_data_dir
 from silvertalk.data.corpora import csmsc
 from silvertalk.data.corpus import SETS
+from silvertalk.data.prepare import prepare
 from silvertalk.media import write_audio
 
 LINES = "{k:06d}\t卡尔普#2陪外孙#1玩滑梯#4。\n\tka2 er2 pu3 pei2 wai4 sun1 wan2 hua2 ti1\n"

@@ -6,10 +6,10 @@ import unicodedata
 import numpy as np
 import pytest
 
-from silvertalk.bin.corpus_prepare import prepare
 from silvertalk.data import Utterance, read_data_dir
 from silvertalk.data.corpora import custom
 from silvertalk.data.corpus import SETS
+from silvertalk.data.prepare import prepare
 from silvertalk.media import write_audio
 
 HUM = 0.1 * np.sin(np.arange(1600))

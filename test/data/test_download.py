@@ -8,10 +8,10 @@ import zipfile
 
 import pytest
 
-from silvertalk.bin.corpus_prepare import prepare
 from silvertalk.data import read_data_dir
 from silvertalk.data.corpora import grid
 from silvertalk.data.download import RemoteFile, download, fetch_list, fetch_zip, md5_of, zenodo_files
+from silvertalk.data.prepare import prepare
 
 
 class RangeHandler(http.server.SimpleHTTPRequestHandler):

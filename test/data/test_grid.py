@@ -2,9 +2,9 @@ import logging
 
 import pytest
 
-from silvertalk.bin.corpus_prepare import prepare
 from silvertalk.data import read_data_dir, read_scp, validate_data_dir
 from silvertalk.data.corpora import grid
+from silvertalk.data.prepare import prepare
 
 CODES = ("bbaf2n", "lwbz9a", "sgix1p", "prwqzs")
 

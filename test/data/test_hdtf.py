@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from silvertalk.bin.corpus_prepare import prepare
 from silvertalk.data import read_data_dir
 from silvertalk.data.corpora import hdtf
 from silvertalk.data.corpora.hdtf import Recording, find_face, find_speakers, parse_span
+from silvertalk.data.prepare import prepare
 from silvertalk.media import MediaInfo
 
 WATCH = "https://www.youtube.com/watch?v="

@@ -3,10 +3,10 @@ import unicodedata
 import numpy as np
 import pytest
 
-from silvertalk.bin.corpus_prepare import prepare
 from silvertalk.data import read_scp
 from silvertalk.data.corpora import kss
 from silvertalk.data.corpus import SETS
+from silvertalk.data.prepare import prepare
 from silvertalk.media import write_audio
 
 LINE = "1/1_{k:04d}.wav|저는 {k}분 자요.|저는 {word} 분 자요.|{jamo}|1.1|I sleep."

@@ -3,10 +3,10 @@ import logging
 import numpy as np
 import pytest
 
-from silvertalk.bin.corpus_prepare import prepare
 from silvertalk.data import read_data_dir, read_scp
 from silvertalk.data.corpora import ljspeech
 from silvertalk.data.corpus import SETS
+from silvertalk.data.prepare import prepare
 from silvertalk.media import write_audio
 
 

@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from silvertalk.bin.corpus_prepare import prepare
 from silvertalk.data import lrs_text, read_data_dir
 from silvertalk.data.corpora import lrs2
 from silvertalk.data.lrs_text import Clip, Cutting, clip_utterances, cut_at_pauses, keep_apart, read_clip_text
+from silvertalk.data.prepare import prepare
 from silvertalk.media import MediaInfo
 
 TRAIN, VAL, TEST = "5535415699068794046", "5535423430009926848", "6330311066473698535"

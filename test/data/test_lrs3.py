@@ -2,9 +2,9 @@
 
 import pytest
 
-from silvertalk.bin.corpus_prepare import prepare
 from silvertalk.data import lrs_text, validate_data_dir
 from silvertalk.data.corpora import lrs3
+from silvertalk.data.prepare import prepare
 from silvertalk.media import MediaInfo
 
 TALKS = ("00j9bKdiOjk", "-1-_bKdiOjk", "_0Bhk65bYSI", "0akiEFwtkyA")

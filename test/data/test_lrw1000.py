@@ -7,11 +7,11 @@ import kaldiio
 import numpy as np
 import pytest
 
-from silvertalk.bin.corpus_prepare import prepare
 from silvertalk.bin.face_dump import face_dump
 from silvertalk.data import Utterance, combine_parts, read_data_dir, read_scp, validate_data_dir, write_data_dir
 from silvertalk.data.corpora import lrw1000
 from silvertalk.data.face_clips import FaceClip, load_face_clips
+from silvertalk.data.prepare import prepare
 from silvertalk.face.prepare.dump import mouth_as_face, picture_span, read_mouths
 from silvertalk.face.prepare.offset import measure_offsets
 from silvertalk.face.prepare.sync import SyncLimits, sync_filter

@@ -2,9 +2,9 @@
 
 import pytest
 
-from silvertalk.bin.corpus_prepare import prepare
 from silvertalk.data import read_data_dir, validate_data_dir
 from silvertalk.data.corpora import mead
+from silvertalk.data.prepare import prepare
 from silvertalk.media import MediaInfo
 
 ACTORS = ("M003", "M005", "W009", "W011")

@@ -8,9 +8,9 @@ import unicodedata
 import numpy as np
 import pytest
 
-from silvertalk.bin.corpus_prepare import prepare
 from silvertalk.data import Utterance, read_data_dir, validate_data_dir
 from silvertalk.data.corpora import own
+from silvertalk.data.prepare import prepare
 
 RATE = 16000
 

@@ -4,9 +4,9 @@ import logging
 
 import pytest
 
-from silvertalk.bin.corpus_prepare import prepare
 from silvertalk.data import read_data_dir, validate_data_dir
 from silvertalk.data.corpora import voxceleb2
+from silvertalk.data.prepare import prepare
 
 SPEAKERS = {"dev": ["id00012", "id00013", "id00014"], "test": ["id00017"]}
 

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from silvertalk.bin.corpus_prepare import prepare
 from silvertalk.data import read_data_dir, youtube
 from silvertalk.data.corpora import avspeech, hdtf
+from silvertalk.data.prepare import prepare
 from silvertalk.data.youtube import fetch_videos, iter_videos, look_at_videos, read_failures, within_video
 
 # What happens depends on a word in the address.

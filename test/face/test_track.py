@@ -11,7 +11,6 @@ from silvertalk.face.track import (
     drawn_weight,
     make_track,
     seconds_apart,
-    smooth_boxes_published,
     smooth_motion,
     stable_boxes,
 )
@@ -100,6 +99,15 @@ def test_microphone_before_the_mouth_is_noticed(photo, backend):
     assert (drawn_weight(track_frames(open_frames, backend), 25.0) == 1).all()
     weight = drawn_weight(track_frames(covered, backend), 25.0)
     assert (weight[20:40] == 0).all() and (weight[:16] == 1).all() and (weight[44:] == 1).all()
+
+
+def smooth_boxes_published(boxes: np.ndarray, window: int = 5) -> np.ndarray:
+    """Smooth boxes (T, 4) as the published Wav2Lip does: in place, forward-looking, in whole pixels."""
+    boxes = np.array(boxes)
+    for i in range(len(boxes)):
+        rows = boxes[len(boxes) - window :] if i + window > len(boxes) else boxes[i : i + window]
+        boxes[i] = rows.mean(axis=0).astype(np.int64)
+    return boxes
 
 
 def test_boxes_neither_lag_nor_tremble():

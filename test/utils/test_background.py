@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from silvertalk.utils.background import _running, in_background
+from silvertalk.utils.background import _running, _Stopped, in_background
 
 
 def numbers(count, closed=None):
@@ -82,6 +82,94 @@ def test_chain():
     squared.close()
     del doubled
     assert closed and not _running
+
+
+class Resource:
+    """A source that holds something, and stages that take their time."""
+
+    def __init__(self, seconds):
+        self.seconds, self.closed, self.begun = seconds, [], 0
+
+    def source(self):
+        try:
+            while True:
+                self.begun += 1
+                yield self.begun
+        finally:
+            self.closed.append(threading.current_thread())
+
+    def slow(self, items):
+        try:
+            for item in items:
+                time.sleep(self.seconds)
+                yield item
+        except Exception:  # what a stage does about errors does not keep it from ending
+            yield -1
+        finally:
+            self.closed.append(threading.current_thread())
+
+
+@pytest.mark.parametrize("drop", [True, False], ids=["dropped", "closed"])
+@pytest.mark.parametrize("seconds", [0, 0.15], ids=["full queues", "waiting stages"])
+def test_stages_of_a_chain_end_together(seconds, drop):
+    """One after the other, six stages of 0.15 s each would need 0.9 s."""
+    resource, before = Resource(seconds), threading.active_count()
+    chain = in_background(resource.source(), 2)
+    for _ in range(6):
+        chain = in_background(resource.slow(chain), 2)
+    assert next(chain) == 1
+    time.sleep(0.2)
+    assert len(_running) == 7 and threading.active_count() == before + 7
+    began = time.monotonic()
+    if drop:
+        del chain
+    else:
+        chain.close()
+    assert time.monotonic() - began < 0.5
+    assert not _running and threading.active_count() == before
+    assert len(resource.closed) == 7 == len(set(resource.closed)) and threading.main_thread() not in resource.closed
+
+
+def test_stage_that_waits_for_another_is_stopped():
+    """The source never gives anything; its stage waits for it, and the reader in another thread for both."""
+    release, seen = threading.Event(), []
+
+    def read(chain):
+        with pytest.raises(_Stopped):
+            seen.append(next(chain))
+        chain.close()
+
+    def source():
+        release.wait(5)
+        yield 1
+
+    chain = in_background(iter(in_background(source(), 1)), 1)
+    reader = threading.Thread(target=read, args=(chain,))
+    reader.start()
+    while len(_running) < 2:
+        time.sleep(0.01)
+    for worker, by in list(_running.items()):
+        if by is reader:
+            worker.stop()
+    release.set()
+    reader.join(5)
+    assert not reader.is_alive() and not seen and not _running
+
+
+def test_error_while_closing_leaves_no_thread(monkeypatch):
+    errors = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: errors.append(args.exc_value))
+
+    def source():
+        try:
+            yield from range(9)
+        finally:
+            raise OSError("the disk is full")
+
+    items = in_background(source(), 1)
+    next(items)
+    items.close()
+    assert not _running and str(errors[0]) == "the disk is full"
 
 
 def test_error_ends_the_whole_chain():

@@ -1,12 +1,13 @@
 """Kept results and their names."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
 
-from silvertalk.utils import remove_leftovers
-from silvertalk.utils.cache import BLOCK, cache_folder, content_key
+from silvertalk.utils import cache, remove_leftovers
+from silvertalk.utils.cache import BLOCK, cache_folder, content_key, quick_key
 
 
 def write(path, content=b"content"):
@@ -57,6 +58,60 @@ def test_folder_goes_by_its_files(tmp_path):
 def test_missing_file_has_no_key(tmp_path):
     with pytest.raises(FileNotFoundError, match="gone"):
         content_key(tmp_path / "gone")
+
+
+@pytest.fixture
+def reads(tmp_path, monkeypatch):
+    """Paths whose content was read for a key."""
+    monkeypatch.setenv("SILVERTALK_CACHE", str(tmp_path / "cache"))
+    paths, inner = [], cache.content_key
+    monkeypatch.setattr(cache, "content_key", lambda path, **settings: [paths.append(path), inner(path, **settings)][1])
+    return paths
+
+
+def old(path, content=b"content", age=100):
+    """A file that was not written a moment ago."""
+    now = time.time() - age
+    os.utime(write(path, content), (now, now))
+    return path
+
+
+def test_content_is_read_once(reads, tmp_path):
+    file = old(tmp_path / "a")
+    keys = {quick_key(file, a=1) for _ in range(3)}
+    assert keys == {content_key(file, a=1)} and len(reads) == 1
+    assert quick_key(file, a=2) == content_key(file, a=2) and len(reads) == 2
+    assert quick_key(old(file, b"contents"), a=1) == content_key(file, a=1) and len(reads) == 3  # another size
+    assert quick_key(old(file, b"CONTENTS", age=99), a=1) == content_key(file, a=1) and len(reads) == 4  # time
+    assert {quick_key(old(tmp_path / "b"), a=1)} == keys and len(reads) == 5  # the same content elsewhere
+    with pytest.raises(FileNotFoundError, match="gone"):
+        quick_key(tmp_path / "gone")
+
+
+def test_folder_is_read_once(reads, tmp_path):
+    old(tmp_path / "x/1.png"), old(tmp_path / "x/2.png")
+    assert quick_key(tmp_path / "x") == quick_key(tmp_path / "x") == content_key(tmp_path / "x") and len(reads) == 1
+    old(tmp_path / "x/3.png")
+    assert quick_key(tmp_path / "x") == content_key(tmp_path / "x") and len(reads) == 2
+
+
+def test_what_was_just_written_is_read_again(reads, tmp_path):
+    """Within a tick of the file system's clock, time and size stay what they were."""
+    first = quick_key(write(tmp_path / "a", b"one"))
+    assert quick_key(write(tmp_path / "a", b"two")) != first and len(reads) == 2
+
+
+def test_damaged_and_unwritable_keys_cost_time_only(reads, tmp_path, monkeypatch):
+    file = old(tmp_path / "a")
+    key = quick_key(file)
+    (kept,) = cache_folder("keys").iterdir()
+    for content in (b"", key[:31].encode(), b"\xff" * 32, b"../../../../etc/passwd0123456789"):
+        kept.write_bytes(content)
+        assert quick_key(file) == key
+        assert quick_key(file) == key and kept.read_text() == key
+    assert len(reads) == 5
+    monkeypatch.setenv("SILVERTALK_CACHE", str(file / "no folder"))
+    assert quick_key(file) == key
 
 
 def test_folder_of_the_cache(monkeypatch):

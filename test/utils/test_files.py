@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from silvertalk.utils import atomic_path, remove_leftovers, write_text
+from silvertalk.utils import atomic_folder, atomic_path, remove_leftovers, write_text
 
 
 def test_file_appears_whole(tmp_path):
@@ -21,6 +21,17 @@ def test_failure_leaves_the_old_file(tmp_path):
         raise ZeroDivisionError
     assert (tmp_path / "a.txt").read_text(encoding="utf-8") == "größer\n"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_folder_appears_whole_and_takes_the_place_of_another(tmp_path):
+    for name in ("old", "new"):
+        with atomic_folder(tmp_path / "deep/x") as temporary:
+            write_text(temporary / name, "content")
+            assert not (tmp_path / "deep/x" / name).exists()
+    with pytest.raises(ZeroDivisionError), atomic_folder(tmp_path / "deep/x") as temporary:
+        write_text(temporary / "half", "content")
+        raise ZeroDivisionError
+    assert [p.relative_to(tmp_path / "deep").as_posix() for p in (tmp_path / "deep").rglob("*")] == ["x", "x/new"]
 
 
 def test_leftovers_of_the_dead_are_removed(tmp_path):

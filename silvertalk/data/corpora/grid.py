@@ -47,18 +47,9 @@ CODE = (
     {"b": "blue", "g": "green", "r": "red", "w": "white"},
     {"a": "at", "b": "by", "i": "in", "w": "with"},
     {letter: letter for letter in "abcdefghijklmnopqrstuvxyz"},  # no w: too long a word
-    {
-        "1": "one",
-        "2": "two",
-        "3": "three",
-        "4": "four",
-        "5": "five",
-        "6": "six",
-        "7": "seven",
-        "8": "eight",
-        "9": "nine",
-        "z": "zero",
-    },  # fmt: skip
+    dict(
+        zip("123456789z", ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "zero"], strict=True)
+    ),
     {"a": "again", "n": "now", "p": "please", "s": "soon"},
 )
 

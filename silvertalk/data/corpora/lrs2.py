@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from silvertalk.data.corpus import Corpus, make_utt_id, read_text, require
-from silvertalk.data.lrs_text import Clip, Cutting, keep_apart, lower_case, read_clips
+from silvertalk.data.lrs_text import Clip, Cutting, keep_apart, read_sets
 
 HINT = "egs/lrs2/av1/README.md says how to get it"
 LISTS = {"tr_no_dev": "train.txt", "dev": "val.txt", "eval1": "test.txt"}
@@ -57,13 +57,9 @@ def read(
     if pretrain:
         sets["tr_no_dev"] += find_clips(folder / "pretrain", paths[PRETRAIN], is_talk=True)
     tables = {"view.tsv": views, "left_out.tsv": keep_apart(sets)}
-    cutting = {"tr_no_dev": Cutting(max_seconds, min_gap)} if pretrain else {}
     skipped: dict[str, str] = {}
-    utterances = {
-        name: read_clips(own, str(paths[LISTS[name]]), nj, skipped, cutting.get(name)) for name, own in sets.items()
-    }
-    if lower:
-        lower_case([u for own in utterances.values() for u in own])
+    sources = {name: str(paths[file]) for name, file in LISTS.items()}
+    utterances = read_sets(sets, sources, nj, skipped, Cutting(max_seconds, min_gap) if pretrain else None, lower)
     return Corpus(utterances, skipped, tables=tables)
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from silvertalk.data.corpus import Corpus, hold_out_speakers, make_utt_id, require
 from silvertalk.data.kaldi import Utterance
-from silvertalk.data.lrs_text import Clip, Cutting, keep_apart, lower_case, read_clips
+from silvertalk.data.lrs_text import Clip, Cutting, keep_apart, read_sets
 
 HINT = "egs/lrs3/av1/README.md says what is read"
 FOLDERS = ("", "lrs3", "lrs3_v0.4")
@@ -60,13 +60,9 @@ def read(
     if pretrain:
         sets["tr_no_dev"] += find_clips(videos, texts, "pretrain", skipped)
     tables = {"left_out.tsv": keep_apart(sets)}
-    cutting = {"tr_no_dev": Cutting(max_seconds, min_gap)} if pretrain else {}
-    folder = {"tr_no_dev": "trainval", "dev": "trainval", "eval1": "test"}
-    utterances = {
-        name: read_clips(own, str(videos / folder[name]), nj, skipped, cutting.get(name)) for name, own in sets.items()
-    }
-    if lower:
-        lower_case([u for own in utterances.values() for u in own])
+    trainval, test = str(videos / "trainval"), str(videos / "test")
+    sources = {"tr_no_dev": trainval, "dev": trainval, "eval1": test}
+    utterances = read_sets(sets, sources, nj, skipped, Cutting(max_seconds, min_gap) if pretrain else None, lower)
     return Corpus(utterances, skipped, tables=tables)
 
 

@@ -23,6 +23,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation
 
+from silvertalk.media.timing import FPS
+
 # fmt: off
 # (x, y, z) of the right half in millimetres from the middle between the outer eye corners: x to the right of the
 # picture, y down, z towards the camera.
@@ -84,7 +86,7 @@ class HeadPose:
         return HeadPose(left @ right, scale, gaussian_filter1d(self.shift, width, axis=0, mode="nearest"))
 
 
-def landmarks_3d(points: np.ndarray, fps: float = 25.0) -> np.ndarray:
+def landmarks_3d(points: np.ndarray, fps: float = FPS) -> np.ndarray:
     """Give landmarks their depth.
 
     Args:

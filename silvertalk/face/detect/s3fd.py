@@ -138,6 +138,8 @@ class FaceDetector:
 
 def _boxes(maps: list[torch.Tensor]) -> np.ndarray:
     """Boxes of one picture from the maps (C, h, w) of all levels."""
+    from torchvision.ops import nms
+
     boxes, scores = [], []
     for level, (logits, offsets) in enumerate(zip(maps[::2], maps[1::2], strict=True)):
         stride = 4 << level
@@ -149,30 +151,10 @@ def _boxes(maps: list[torch.Tensor]) -> np.ndarray:
         half = 2 * stride * torch.exp(found[:, 2:] * SIZE_VARIANCE)
         boxes.append(torch.cat([centre - half, centre + half], dim=1))
         scores.append(score[rows, columns])
-    boxes, scores = torch.cat(boxes).numpy(), torch.cat(scores).numpy()
-    return np.maximum(boxes[suppress(boxes, scores, MAX_OVERLAP)], 0).astype(np.int64)
-
-
-def suppress(boxes: np.ndarray, scores: np.ndarray, max_overlap: float) -> list[int]:
-    """Keep of boxes that overlap the best one (non-maximum suppression, sides counted with both their pixels).
-
-    Args:
-        boxes: (N, 4), x1 y1 x2 y2 in pixels.
-        scores: (N,).
-        max_overlap: Intersection over union of two boxes that may both stay.
-
-    Returns:
-        Indices, the best first.
-    """
-    sizes = boxes[:, 2:] - boxes[:, :2] + 1
-    areas, order, kept = sizes.prod(axis=1), scores.argsort()[::-1], []
-    while len(order):
-        best, order = order[0], order[1:]
-        kept.append(int(best))
-        corners = np.maximum(boxes[best, :2], boxes[order, :2]), np.minimum(boxes[best, 2:], boxes[order, 2:])
-        shared = np.maximum(corners[1] - corners[0] + 1, 0).prod(axis=1)
-        order = order[shared / (areas[best] + areas[order] - shared) <= max_overlap]
-    return kept
+    boxes = torch.cat(boxes)
+    # Sides were counted with both their pixels.
+    kept = nms(boxes + torch.tensor([0, 0, 1, 1]), torch.cat(scores), MAX_OVERLAP)
+    return boxes[kept].clamp(min=0).numpy().astype(np.int64)
 
 
 def find_s3fd() -> Path:

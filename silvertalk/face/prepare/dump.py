@@ -1,11 +1,13 @@
 """The face dump of stage 3: one utterance's face, landmarks, sound and mel at 25 fps."""
 
+import functools
 import itertools
 import logging
 import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +16,17 @@ from silvertalk.data import PartWriter, Utterance
 from silvertalk.face.crop import crop_face
 from silvertalk.face.detect.landmarks import make_backend
 from silvertalk.face.lips import frame_energy
-from silvertalk.face.prepare.speaker import USABLE, best_part, face_state, track_speaker
+from silvertalk.face.prepare.speaker import USABLE, Energy, best_part, face_state, track_speaker
 from silvertalk.face.select import largest, nearest
 from silvertalk.face.track import Track, track_video
 from silvertalk.media import VideoWriter, read_audio, read_frames, read_pictures, wav2lip_mel, write_audio
 from silvertalk.media.mel import MELS_PER_SECOND, SAMPLING_RATE
 from silvertalk.media.picture import resize
 from silvertalk.media.speech import speech_mask
+from silvertalk.media.timing import FPS, SAMPLES_PER_FRAME
 from silvertalk.media.video import folder_pictures
 from silvertalk.utils import progress
 
-FPS = 25
-SAMPLES_PER_FRAME = SAMPLING_RATE // FPS
 MIN_SOUND = 0.1  # seconds
 JPEG_QSCALE = 2  # near the best of MJPEG; mouths are small, and blocks would be learnt
 FACE_INPUTS = ("video", "mouth")
@@ -102,9 +103,10 @@ def _dump_utterance(
     if tracker is None:
         footage = _mouths(wav, source, start, end, wanted, face_size)
     else:
-        track = _track(utterance, wav, source, start, end, tracker, face_select)
+        energy = functools.cache(partial(_energy, wav))  # seldom needed: where faces or parts compete
+        track = _track(utterance, energy, source, start, end, tracker, face_select)
         _check_count(utterance, len(track), wanted)
-        footage = _best_of(utterance, wav, source, start, end, track, face_size)
+        footage = _best_of(utterance, wav, energy, source, start, end, track, face_size)
     shared_name = _subfolder(utterance)
     audio_path = (out_dir / "audio" / shared_name).with_suffix(".flac").absolute()
     video_path = (out_dir / "video" / shared_name).with_suffix(".avi").absolute()
@@ -138,20 +140,27 @@ def _mouths(wav: np.ndarray, source: str, start: float, end: float | None, wante
 
 
 def _track(
-    utterance: Utterance, wav: np.ndarray, source: str, start: float, end: float | None, tracker, face_select: str
+    utterance: Utterance, energy: Energy, source: str, start: float, end: float | None, tracker, face_select: str
 ) -> Track:
     """Track the face that is meant."""
     if utterance.face is None and face_select == "speaking":
-        return track_speaker(source, tracker, _energy(wav), FPS, start=start, end=end)
+        return track_speaker(source, tracker, energy, FPS, start=start, end=end)
     select = nearest(utterance.face) if utterance.face else largest
     return track_video(source, tracker, FPS, select, start=start, end=end)
 
 
 def _best_of(
-    utterance: Utterance, wav: np.ndarray, source: str, start: float, end: float | None, track: Track, face_size: int
+    utterance: Utterance,
+    wav: np.ndarray,
+    energy: Energy,
+    source: str,
+    start: float,
+    end: float | None,
+    track: Track,
+    face_size: int,
 ) -> _Footage:
     """The part of a video in which the face most surely speaks; see ``best_part``."""
-    part = best_part(track, _energy(wav), FPS)
+    part = best_part(track, energy, FPS)
     state = face_state(track)[part]
     cut = [(first, last) for first, last in ((0, part.start), (part.stop, len(track))) if first < last]
     if cut:
@@ -188,7 +197,7 @@ def _check_count(utterance: Utterance, num_frames: int, wanted: int) -> None:
 def voiced_frames(wav: np.ndarray, num_frames: int) -> np.ndarray:
     """Say during which video frames somebody speaks (at least half of the time): uint8 (num_frames,) of 0 and 1."""
     speech = np.concatenate([[0], np.cumsum(speech_mask(wav, SAMPLING_RATE))])
-    edges = np.minimum(np.arange(num_frames + 1) * MELS_PER_SECOND // FPS, len(speech) - 1)
+    edges = np.minimum((np.arange(num_frames + 1) * MELS_PER_SECOND / FPS).astype(int), len(speech) - 1)
     return (2 * np.diff(speech[edges]) >= np.maximum(np.diff(edges), 1)).astype(np.uint8)
 
 

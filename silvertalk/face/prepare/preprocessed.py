@@ -6,11 +6,9 @@ pictures of a clip differ in size; a frame without a face has no picture; the so
 where the faces were, so such a dump has no boxes and landmarks: it trains the lip-sync networks and no more.
 """
 
-import contextlib
 import itertools
 import logging
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -22,11 +20,12 @@ import numpy as np
 
 from silvertalk.data import PartWriter, combine_parts, read_scp
 from silvertalk.data.face_clips import FaceClip, load_face_clips
-from silvertalk.face.prepare.dump import FPS, JPEG_QSCALE, SAMPLES_PER_FRAME, fit_length, voiced_frames
+from silvertalk.face.prepare.dump import JPEG_QSCALE, fit_length, voiced_frames
 from silvertalk.media import VideoWriter, read_audio, read_jpegs, wav2lip_mel, write_audio
 from silvertalk.media.mel import SAMPLING_RATE
 from silvertalk.media.picture import resize
-from silvertalk.utils import progress, remove_leftovers, write_text
+from silvertalk.media.timing import FPS, SAMPLES_PER_FRAME
+from silvertalk.utils import atomic_folder, progress, remove_leftovers, write_text
 
 # Names of the published lists and of our sets; other lists keep their names.
 SETS = {"train": "tr_no_dev", "val": "dev", "test": "eval1"}
@@ -312,21 +311,8 @@ def _export_clip(pair: tuple[FaceClip, str], root: Path) -> str:
     name = f"{clip.spk}/{clip.utt_id.removeprefix(f'{clip.spk}-')}"
     if not (root / name).is_dir():
         jpegs = read_jpegs(clip.video, 0, clip.num_frames)
-        with _atomic_folder(root / name) as folder:
+        with atomic_folder(root / name) as folder:
             for number in clip.window_starts(1, voiced=False):
                 (folder / f"{number}.jpg").write_bytes(jpegs[number])
             write_audio(folder / AUDIO, read_audio(sound, SAMPLING_RATE)[0], SAMPLING_RATE)
     return name
-
-
-@contextlib.contextmanager
-def _atomic_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder that becomes ``path`` only when the block succeeds."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-        temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

@@ -10,7 +10,7 @@ belongs to a sound of 3 s; without a price of the lag in 71 %.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,6 +31,7 @@ from silvertalk.face.track import (
 )
 from silvertalk.media import read_pictures
 from silvertalk.media.speech import runs_of
+from silvertalk.media.timing import FPS
 
 # Codes of a frame in the archive face_state.
 USABLE, NO_FACE, PROFILE, COVERED = range(4)
@@ -39,16 +40,17 @@ SEVERAL = 0.2
 LAG_PRICE = 0.04  # of correlation, for each frame by which the sound would be late or early
 SHORTEST_TRACK = 10  # frames; less is an error of the detector
 LONGEST_PAUSE = 1.0  # seconds without a usable face that do not part an utterance
+Energy = Callable[[], np.ndarray]  # computed where it is needed only
 SAME_PLACE = 0.25  # widths of the face by which it may have moved during a black-out
 
 
-def track_speaker(source: str, backend, energy: np.ndarray, fps: float = 25.0, **span) -> Track:
+def track_speaker(source: str, backend, energy: Energy, fps: float = FPS, **span) -> Track:
     """Track the face that speaks; of a single one, whatever it does.
 
     Args:
         source: Video or folder of pictures.
         backend: Finds faces and landmarks.
-        energy: (T,) loudness of the sound during every frame, see ``frame_energy``.
+        energy: Gives the loudness of the sound during every frame (T,), see ``frame_energy``.
         fps: Frames per second of the track.
         **span: ``start`` and ``end`` in seconds.
 
@@ -67,7 +69,7 @@ def track_speaker(source: str, backend, energy: np.ndarray, fps: float = 25.0, *
     seen = [Seen(shot) for shot in track.shot]
     for shot in sorted({face.shot for face in faces}):
         rivals = [face for face in faces if face.shot == shot]
-        best = max(rivals, key=lambda face: _evidence_of(face, energy, fps))
+        best = max(rivals, key=lambda face: _evidence_of(face, energy(), fps))
         seen[best.first : best.first + len(best.seen)] = best.seen
     logging.info("%s: %d faces, those that move with the sound are kept", source, len(faces))
     return make_track(seen, fps)
@@ -167,7 +169,7 @@ def face_state(track: Track) -> np.ndarray:
     return state
 
 
-def usable_parts(track: Track, fps: float = 25.0) -> list[slice]:
+def usable_parts(track: Track, fps: float = FPS) -> list[slice]:
     """List the parts of a track that show one face without a cut and without a long pause.
 
     Up to a second without a usable face parts nothing, nor does a black-out or
@@ -201,12 +203,12 @@ def _same_scene(track: Track, before: int, after: int) -> bool:
     return bool(track.shot[before] == track.shot[after] or near)
 
 
-def best_part(track: Track, energy: np.ndarray, fps: float = 25.0) -> slice:
+def best_part(track: Track, energy: Energy, fps: float = FPS) -> slice:
     """Choose the part of a track in which the face most surely speaks; the longest where none does.
 
     Args:
         track: The face.
-        energy: (T,) loudness of the sound during every frame.
+        energy: Gives the loudness of the sound during every frame (T,).
         fps: Frames per second.
 
     Raises:
@@ -217,6 +219,6 @@ def best_part(track: Track, energy: np.ndarray, fps: float = 25.0) -> slice:
         return parts[0]
 
     def rank(part: slice) -> tuple[float, int]:
-        return evidence(track.landmarks[part], track.bbox[part], energy[part]), part.stop - part.start
+        return evidence(track.landmarks[part], track.bbox[part], energy()[part]), part.stop - part.start
 
     return max(parts, key=rank)

@@ -21,11 +21,12 @@ import numpy as np
 from silvertalk.data import PartWriter, combine_parts, read_scp, subset_data_dir
 from silvertalk.data.face_clips import USABLE, find_windows
 from silvertalk.data.kaldi import SortedColumn
-from silvertalk.face.prepare.dump import SAMPLES_PER_FRAME, fit_length, voiced_frames
+from silvertalk.face.prepare.dump import fit_length, voiced_frames
 from silvertalk.face.prepare.offset import MIN_SHIFT, SCALES, LagCurves, knows_faces, read_lag_curves
 from silvertalk.face.prepare.sync_plot import plot_offsets
 from silvertalk.media import read_audio, wav2lip_mel, write_audio
 from silvertalk.media.mel import SAMPLING_RATE
+from silvertalk.media.timing import SAMPLES_PER_FRAME
 from silvertalk.utils import atomic_path
 
 GROUPS = ("spk", "utt", "none")

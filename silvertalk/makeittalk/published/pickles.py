@@ -88,7 +88,7 @@ def read_embeddings(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         return {}
     content = read_pickle(path)
-    if not isinstance(content, dict) or not all(np.shape(value) == (256,) for value in content.values()):
+    if not isinstance(content, dict) or not all(getattr(value, "shape", 0) == (256,) for value in content.values()):
         raise ValueError(f"{path}: is no dictionary of embeddings (256,); name another file")
     return {str(key): np.asarray(value, np.float32) for key, value in content.items()}
 
@@ -117,9 +117,10 @@ def _matrices(path: Path, width: int) -> Iterator[tuple[np.ndarray, object]]:
 
 def _info(info, path: Path, index: int) -> tuple[str, np.ndarray]:
     """File name and embedding of a clip."""
-    if not isinstance(info, tuple) or len(info) < 3 or np.shape(info[2]) != SHAPES["target_embedding"]:
+    known = isinstance(info, tuple) and len(info) > 2 and isinstance(info[1], str)
+    if not known or getattr(info[2], "shape", 0) != SHAPES["target_embedding"]:
         raise ValueError(f"{path}: clip {index} does not say (index, file name, embedding (256,)); name another file")
-    return str(info[1]), np.asarray(info[2], np.float32)
+    return info[1], np.asarray(info[2], np.float32)
 
 
 def _add(out: PartWriter, utt_id: str, spk: str, content, landmarks, embedding, shared: Statistics) -> None:

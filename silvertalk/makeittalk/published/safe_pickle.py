@@ -1,226 +1,181 @@
-"""Pickles of numbers, strings, containers and numpy arrays, read without running anything they say.
+"""Pickles of numbers, text, containers and numpy arrays, read without running anything they say.
 
-A pickle is a program: whoever made it can have it call any function when it is read in the usual way. Here its
-opcodes (documented in the standard library's pickletools) are followed by an interpreter of our own that knows no
-function but those numpy arrays are described by; another one is refused by its name.
+A pickle is a program: whoever made it can have it call any function when it is read in the usual way, and a few bytes
+of it can describe more than memory holds. Here the standard library's reader finds no function but those that describe
+numpy arrays and knows no opcode but those they need. Containers that stand in several places (lists of references to
+lists of references ...) are refused, and so are copies that together would be larger than the file.
 """
 
 import contextlib
 import os
-import pickletools
+import pickle
+import re
+import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
-CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
-TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-STRINGS = ("STRING", "BINSTRING", "SHORT_BINSTRING")  # of Python 2: bytes, or text
-# Values that opcodes carry with them.
-LITERALS = {"INT", "LONG", "LONG1", "LONG4", "BININT", "BININT1", "BININT2", "FLOAT", "BINFLOAT", *STRINGS} | {
-    *("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
-    "BYTEARRAY8",
-}
 READ = "numbers, text, containers and arrays"
-KINDS = "biufcSU"  # of arrays: numbers and text, no objects
+# Containers and what they hold, functions, their calls, references; no classes' objects, nothing outside the file.
+OPCODES = frozenset(b"(.]})tlduaepqrghjRbcsNIJKMLFGSTUVXBC\x80\x85\x86\x87\x88\x89\x8a\x8b\x8c\x8d\x8e\x93\x94\x95\x96")
+MOST_OPCODES = 2_000_000  # of one pair, or of a pickle that is no list of pairs; a clip has fewer than 100
+DTYPE = re.compile("[<>=|]?[biufcSU][0-9]+")  # numbers and text, no objects
 SMALL = 16384  # bytes; larger arrays that were given out are forgotten, smaller ones (embeddings) may be referred to
+STATE = 30  # parts, at least, between an array's beginning and its end
+FORGOTTEN = object()
 
 
-@dataclass(slots=True)
-class _Name:
-    """Something a pickle wants to import."""
+class _Memo(dict):
+    """What later parts of a pickle may refer to: all but containers and what is forgotten."""
 
-    name: str
+    def __init__(self):
+        super().__init__()
+        self.fresh: list[int] = []  # keys, since a pair was given out
+
+    def __setitem__(self, key, value):
+        super().__setitem__(key, FORGOTTEN if isinstance(value, tuple | list | dict) else value)
+        self.fresh.append(key)
+
+    def __getitem__(self, key):
+        if (value := super().__getitem__(key)) is FORGOTTEN:
+            raise ValueError("a container, or a large part, that stands in several places is refused")
+        return value
+
+    def replace(self, old, new) -> None:
+        """Put a whole array where an empty one stood, some parts before."""
+        self.update({key: new for key in self.fresh[-STATE:] if self.get(key) is old})
+
+    def forget(self) -> None:
+        """Drop what was large in the last pair."""
+        self.update({key: FORGOTTEN for key in self.fresh if _num_bytes(self.get(key)) > SMALL})
+        self.fresh = []
 
 
-@dataclass(slots=True)
 class _Dtype:
     """A numpy type; its byte order comes later."""
 
-    code: str
-    order: str = "="
+    def __init__(self, code: str, *_):
+        self.code, self.order = code, ""
 
     def value(self) -> np.dtype:
-        dtype = np.dtype(self.code)
-        if dtype.kind not in KINDS:
-            raise ValueError(f"an array of {dtype} is refused; only numbers and text are read")
-        return dtype if self.order in "|=" else dtype.newbyteorder(self.order)
+        if not DTYPE.fullmatch(self.order + self.code):
+            raise ValueError(f"an array of {self.code} is refused; only numbers and text are read")
+        return np.dtype(self.order + self.code)
 
 
-@dataclass(slots=True)
-class _Array:
-    """A numpy array; its content comes later."""
+def _from_buffer(data: bytes | str, dtype: _Dtype, shape, order: str = "C") -> np.ndarray:
+    """Make an array of raw numbers; Python 2 wrote them as text."""
+    raw = data.encode("latin1") if isinstance(data, str) else data
+    return np.frombuffer(raw, dtype.value()).reshape(shape, order=order)
 
-    content: np.ndarray | None = None
+
+# All that a pickle may call; numpy.ndarray is an argument only.
+FUNCTIONS = {
+    "numpy.ndarray": "numpy.ndarray",
+    "numpy.dtype": _Dtype,
+    "numpy.core.multiarray._reconstruct": lambda *_: np.empty(0),  # its content comes later
+    "numpy.core.multiarray.scalar": lambda dtype, data: _from_buffer(data, dtype, 1)[0],
+    "numpy.core.numeric._frombuffer": _from_buffer,
+    "_codecs.encode": lambda text, encoding: text.encode({"latin1": "latin1"}[encoding]),  # bytes, of protocol 2
+    "__builtin__.bytes": lambda: b"",
+    "builtins.bytes": lambda: b"",
+}
 
 
-class _Interpreter:
-    """Follows the opcodes of one pickle."""
+class _Unpickler(pickle._Unpickler):
+    """The standard library's reader, the one in Python: it can be extended, and stopped after every pair."""
 
     def __init__(self, file):
-        self.file = file
-        self.stack: list = []
-        self.marks: list[int] = []
-        self.memo: dict[int, object] = {}
-        self.fresh: list[int] = []  # keys of the memo, since a pair was given out
+        super().__init__(file, encoding="latin1")
+        self.memo = _Memo()
+        self.size = os.fstat(file.fileno()).st_size
+        # Of all copies together: protocol 2 has numbers as text, of which bytes are made, of which an array is made.
+        self.bytes_left = 2 * self.size
 
-    def run(self) -> object:
-        """Return what the pickle describes."""
-        for opcode, argument, _ in pickletools.genops(self.file):
-            if opcode.name == "STOP":
-                break
-            self._step(opcode.name, argument)
-        return _finished(self.stack.pop())
+    def find_class(self, module, name):
+        """Look a function up; every other one is refused."""
+        full_name = f"{module}.{name}".replace("numpy._core.", "numpy.core.")
+        if full_name not in FUNCTIONS:
+            raise ValueError(f"'{full_name}' is refused; only {READ} are read")
+        return FUNCTIONS[full_name]
 
-    def run_list(self) -> Iterator[tuple]:
+    def steps(self) -> Iterator[bytes]:
+        """Carry out the opcodes one by one; gives out each."""
+        self._unframer = pickle._Unframer(self._read, self._file_readline)
+        self.read, self.readline = self._unframer.read, self._unframer.readline
+        self.metastack, self.stack, self.num_opcodes = [], [], 0
+        self.append = self.stack.append
+        while (opcode := self.read(1)) != pickle.STOP:
+            if not opcode:
+                raise EOFError("it ends too early")
+            if opcode[0] not in OPCODES:
+                raise ValueError(f"the opcode {opcode} is refused; only {READ} are read")
+            self.num_opcodes += 1
+            if self.num_opcodes > MOST_OPCODES:
+                raise ValueError(f"more than {MOST_OPCODES} opcodes for one value are refused")
+            self.dispatch[opcode[0]](self)
+            yield opcode
+
+    def pairs(self) -> Iterator[tuple]:
         """Give out the pairs of a list one by one; each is then forgotten."""
-        given_out = 0  # pairs that still stand on the stack, behind the list
-        for opcode, argument, _ in pickletools.genops(self.file):
-            if opcode.name == "STOP":
-                _the(list, self.stack[-1])
-                return
-            self._step(opcode.name, argument)
-            if opcode.name in ("APPEND", "APPENDS") and len(self.stack) == 1:
+        given_out = 0  # pairs whose places still stand on the stack, behind the list
+        for opcode in self.steps():
+            if len(self.metastack) > 1:  # within a pair
+                continue
+            count = sum(map(len, self.metastack), len(self.stack))
+            if opcode in (pickle.APPEND, pickle.APPENDS) and count == 1:
                 if any(item is not None for item in self.stack[0]):
                     raise ValueError("it lists other things than pairs")
                 self.stack[0], given_out = [], 0
-            elif opcode.name in ("TUPLE", "TUPLE2") and len(self.stack) == given_out + 2:
-                _the(list, self.stack[0])
-                if len(self.stack[-1]) == 2:
-                    yield _finished(self.stack[-1])
-                    self.stack[-1] = None
-                    given_out += 1
-                    self._forget()
+            elif opcode in (pickle.TUPLE, pickle.TUPLE2) and count == given_out + 2 and len(self.stack[-1]) == 2:
+                yield self.stack[-1]
+                self.stack[-1] = None
+                given_out, self.num_opcodes = given_out + 1, 0
+                self.memo.forget()
+        if [type(value) for value in self.stack] != [list]:
+            raise ValueError("it is no list; other pickles are refused")
 
-    def _forget(self) -> None:
-        """Drop what was large in the last pair."""
-        for key in self.fresh:
-            if _is_large(self.memo[key]):
-                self.memo[key] = None
-        self.fresh = []
+    def _read(self, num_bytes: int) -> bytes:
+        """Read from the file; what is said to be longer than the file gets no memory."""
+        if num_bytes > self.size:
+            raise EOFError("it ends too early")
+        return self._file_read(num_bytes)
 
-    def _step(self, name: str, argument) -> None:
-        """Carry out one opcode."""
-        stack = self.stack
-        if name in LITERALS:
-            stack.append(argument)
-        elif name in CONSTANTS:
-            stack.append(CONSTANTS[name])
-        elif name in TUPLES:
-            stack[-TUPLES[name] :] = [tuple(stack[-TUPLES[name] :])]
-        elif name in ("EMPTY_LIST", "EMPTY_DICT"):
-            stack.append([] if name == "EMPTY_LIST" else {})
-        elif name == "MARK":
-            self.marks.append(len(stack))
-        elif name in ("TUPLE", "LIST"):
-            items = self._since_mark()
-            stack.append(tuple(items) if name == "TUPLE" else items)
-        elif name == "DICT":
-            items = self._since_mark()
-            stack.append(dict(zip(items[::2], items[1::2], strict=True)))
-        elif name in ("APPEND", "APPENDS"):
-            items = [stack.pop()] if name == "APPEND" else self._since_mark()
-            _the(list, stack[-1]).extend(items)
-        elif name in ("SETITEM", "SETITEMS"):
-            items = self._since_mark() if name == "SETITEMS" else [stack.pop(-2), stack.pop()]
-            _the(dict, stack[-1]).update(zip(items[::2], items[1::2], strict=True))
-        elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
-            key = len(self.memo) if name == "MEMOIZE" else argument
-            self.memo[key] = stack[-1]
-            self.fresh.append(key)
-        elif name in ("GET", "BINGET", "LONG_BINGET"):
-            stack.append(self.memo[argument])
-        elif name in ("GLOBAL", "STACK_GLOBAL"):
-            stack.append(_Name(argument.replace(" ", ".") if name == "GLOBAL" else f"{stack.pop(-2)}.{stack.pop()}"))
-        elif name == "REDUCE":
-            arguments = stack.pop()
-            stack.append(_described(stack.pop(), arguments))
-        elif name == "BUILD":
-            state = stack.pop()
-            _build(stack[-1], state)
-        elif name not in ("PROTO", "FRAME"):
-            raise ValueError(f"the opcode {name} is refused; only {READ} are read")
+    def _reduce(self) -> None:
+        self.load_reduce()
+        self._count(self.stack[-1])
 
-    def _since_mark(self) -> list:
-        first = self.marks.pop()
-        items = self.stack[first:]
-        del self.stack[first:]
-        return items
+    def _build(self) -> None:
+        """Complete a type or an array."""
+        state, target = self.stack.pop(), self.stack[-1]
+        if isinstance(target, _Dtype):
+            target.order = state[1]
+        elif isinstance(target, np.ndarray):
+            _, shape, dtype, is_fortran, data = state
+            array = _from_buffer(data, dtype, shape, "F" if is_fortran else "C")
+            self._count(array)
+            self.memo.replace(target, array)
+            self.stack[-1] = array
+        else:
+            raise ValueError(f"a {type(target).__name__} with a state is refused; only arrays and their types have one")
+
+    def _count(self, made) -> None:
+        """See that no more is made of the file than it holds."""
+        self.bytes_left -= _num_bytes(made)
+        if self.bytes_left < 0:
+            raise ValueError("it describes more than it holds, which is refused")
+
+    dispatch = pickle._Unpickler.dispatch | {
+        pickle.REDUCE[0]: _reduce,
+        pickle.BUILD[0]: _build,
+        pickle.BYTEARRAY8[0]: pickle._Unpickler.load_binbytes8,  # the other has no limit
+    }
 
 
-def _the(kind: type, value):
-    """Return a value of the kind it has to be."""
-    if isinstance(value, _Name) and kind is not _Name:
-        raise ValueError(f"'{value.name}' is refused; only {READ} are read")
-    if type(value) is not kind:
-        raise ValueError(f"a {type(value).__name__} stands where a {kind.__name__} has to be")
-    return value
-
-
-def _is_large(value) -> bool:
-    """Whether a part is more than later parts of a list would refer to: a matrix, or the pair it is in."""
-    if isinstance(value, tuple):
-        return any(map(_is_large, value))
-    if isinstance(value, _Array):
-        return value.content is not None and value.content.nbytes > SMALL
-    return isinstance(value, str | bytes | bytearray) and len(value) > SMALL
-
-
-def _described(function: object, arguments: tuple):
-    """What numpy's functions would return; every other function is refused."""
-    name = _the(_Name, function).name.replace("numpy._core.", "numpy.core.")
-    if name == "numpy.core.multiarray._reconstruct":
-        if _the(_Name, arguments[0]).name != "numpy.ndarray":
-            raise ValueError(f"'{arguments[0].name}' is refused; only plain arrays are read")
-        return _Array()
-    if name == "numpy.dtype":
-        return _Dtype(_the(str, arguments[0]))
-    if name == "numpy.core.multiarray.scalar":
-        return np.frombuffer(_as_bytes(arguments[1]), _the(_Dtype, arguments[0]).value())[0]
-    if name == "numpy.core.numeric._frombuffer":
-        data, dtype, shape, order = arguments
-        return _Array(np.frombuffer(data, _the(_Dtype, dtype).value()).reshape(shape, order=order))
-    if name == "_codecs.encode" and arguments[1] == "latin1":  # bytes, as protocol 2 writes them
-        return arguments[0].encode("latin1")
-    if name in ("__builtin__.bytes", "builtins.bytes") and not arguments:
-        return b""
-    raise ValueError(f"it would call '{function.name}', which is refused; only {READ} are read")
-
-
-def _build(target: object, state: tuple) -> None:
-    """Complete a type or an array."""
-    if isinstance(target, _Dtype):
-        target.order = _the(str, state[1])
-    elif isinstance(target, _Array):
-        _, shape, dtype, is_fortran, data = state
-        values = np.frombuffer(_as_bytes(data), _the(_Dtype, dtype).value())
-        target.content = values.reshape(shape, order="F" if is_fortran else "C")
-    else:
-        raise ValueError(f"a {type(target).__name__} with a state is refused; only arrays and their types have one")
-
-
-def _as_bytes(data: bytes | str) -> bytes:
-    """Raw numbers; Python 2 wrote them as text."""
-    return data.encode("latin1") if isinstance(data, str) else _the(bytes, data)
-
-
-def _finished(value):
-    """Replace descriptions of arrays by arrays."""
-    if isinstance(value, _Array):
-        if value.content is None:
-            raise ValueError("an array has no content")
-        return value.content
-    if isinstance(value, _Name):
-        _the(object, value)
-    if isinstance(value, _Dtype):
-        return value.value()
-    if isinstance(value, tuple | list):
-        return type(value)(_finished(part) for part in value)
-    if isinstance(value, dict):
-        return {_finished(key): _finished(part) for key, part in value.items()}
-    return value
+def _num_bytes(value) -> int:
+    """Memory of the data of a value."""
+    return len(value) if isinstance(value, str | bytes) else getattr(value, "nbytes", 0)
 
 
 def read_pickle(path: str | os.PathLike) -> object:
@@ -228,29 +183,35 @@ def read_pickle(path: str | os.PathLike) -> object:
 
     Raises:
         FileNotFoundError: There is none.
-        ValueError: It is damaged, or would run code; nothing of it was run.
+        ValueError: It is damaged, would run code, or would fill the memory; nothing of it was run.
     """
-    with _opened(path) as file:
-        return _Interpreter(file).run()
+    with _opened(path) as unpickler:
+        for _ in unpickler.steps():
+            pass
+        return unpickler.stack.pop()
 
 
 def read_list(path: str | os.PathLike) -> Iterator[tuple]:
     """Read a pickled list of pairs; one of them is in memory at a time. Raises what ``read_pickle`` does."""
-    with _opened(path) as file:
-        yield from _Interpreter(file).run_list()
+    with _opened(path) as unpickler:
+        yield from unpickler.pairs()
 
 
 @contextlib.contextmanager
-def _opened(path: str | os.PathLike) -> Iterator[BinaryIO]:
+def _opened(path: str | os.PathLike) -> Iterator[_Unpickler]:
     """Open a pickle, and name it in errors."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"no {path}; name another file")
+    damage = (
+        *(pickle.UnpicklingError, struct.error, LookupError, TypeError, AttributeError, EOFError, ArithmeticError),
+        *(RecursionError, MemoryError),
+    )
     try:
         with open(path, "rb") as file:
-            yield file
+            yield _Unpickler(file)
     except ValueError as error:
         raise ValueError(f"{path}: {error}; nothing of it was run") from error
-    except (LookupError, TypeError, AttributeError, EOFError, ArithmeticError, RecursionError, MemoryError) as error:
+    except damage as error:
         raise ValueError(
             f"{path}: is damaged, or no pickle ({type(error).__name__}: {error}); copy it again"
         ) from error

@@ -39,10 +39,9 @@ from silvertalk.makeittalk.statistics import Statistics, mean_face_statistics, n
 from silvertalk.media import VideoWriter, read_audio, read_pictures
 from silvertalk.media.mel import SAMPLING_RATE
 from silvertalk.media.speaker import speaker_embedding
+from silvertalk.media.timing import FPS, MAKEITTALK_FPS
 from silvertalk.utils import atomic_path, progress
 
-FPS = 25  # pictures per second
-FRAMES_PER_SECOND = 62.5  # of sound and landmarks
 LONGEST_GAP = 0.4  # seconds; what a face does in a longer one is not guessed
 SHORTEST = 1.0  # seconds of an utterance; the networks see 18 frames and what is around them
 JPEG_QSCALE = 2  # as in stage 3
@@ -130,17 +129,12 @@ def _dump_utterance(
     utterance: FaceUtterance, out_dir: Path, out: PartWriter, shared: Statistics, sound, portrait_size: int, detector
 ) -> None:
     """Write everything of one utterance; raises where it cannot be used."""
-    seen = np.asarray(kaldiio.load_mat(utterance.landmarks), np.float64).reshape(-1, 68, 3)
-    if len(seen) < SHORTEST * FPS:
-        raise ValueError(f"has {len(seen) / FPS:.2f} s, less than {SHORTEST} s")
-    usable = np.ones(len(seen), bool)
-    if utterance.face_state is not None:
-        usable = kaldiio.load_mat(utterance.face_state).ravel()[: len(seen)] == USABLE
+    seen, usable = _read_landmarks(utterance)
     points = landmarks_3d(fill_gaps(seen, usable), FPS)
     wav, _ = read_audio(utterance.audio, SAMPLING_RATE)
     embedding = speaker_embedding(wav)
     content = sound.content(wav)
-    num_frames = min(len(content), math.ceil(len(points) * FRAMES_PER_SECOND / FPS))
+    num_frames = min(len(content), math.ceil(len(points) * MAKEITTALK_FPS / FPS))
     landmarks = resample(normalise_clip(points), num_frames)
     pose, _ = head_pose(landmarks, shared.anchor_t_shape)
     registered = rigid_registration(landmarks, shared.std_face[ANCHORS])
@@ -169,6 +163,16 @@ def _dump_utterance(
         "utt2gaps": gaps,
     }
     out.add(utterance.utt_id, {**matrices, **rest}, values)
+
+
+def _read_landmarks(utterance: FaceUtterance) -> tuple[np.ndarray, np.ndarray]:
+    """Landmarks (F, 68, 3) in pixels of the source, and which of them can be used: bool (F,)."""
+    seen = np.asarray(kaldiio.load_mat(utterance.landmarks), np.float64).reshape(-1, 68, 3)
+    if len(seen) < SHORTEST * FPS:
+        raise ValueError(f"has {len(seen) / FPS:.2f} s, less than {SHORTEST} s")
+    if utterance.face_state is None:
+        return seen, np.ones(len(seen), bool)
+    return seen, kaldiio.load_mat(utterance.face_state).ravel()[: len(seen)] == USABLE
 
 
 def _write_portrait(
@@ -221,7 +225,7 @@ def resample(points: np.ndarray, num_frames: int) -> np.ndarray:
     Returns:
         (num_frames, 68, 3)
     """
-    times = np.minimum(np.arange(num_frames) * FPS / FRAMES_PER_SECOND, len(points) - 1)
+    times = np.minimum(np.arange(num_frames) * FPS / MAKEITTALK_FPS, len(points) - 1)
     return make_interp_spline(np.arange(len(points)), points, k=3)(times)
 
 

@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 import torch
+import torchvision
 
 from silvertalk.face import make_backend, track_frames
 from silvertalk.face.detect import s3fd as module
-from silvertalk.face.detect.s3fd import S3FD, FaceDetector, suppress
+from silvertalk.face.detect.s3fd import S3FD, FaceDetector
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +33,8 @@ def test_detection_matches_golden(fill, goldens, weights, monkeypatch):
     assert fill.crc(images) == golden["crc_images"]
     detector, maps = FaceDetector(weights), []
     detector.network.register_forward_hook(lambda network, inputs, output: maps.extend(output))
-    scores = []
-    monkeypatch.setattr(module, "suppress", lambda b, s, o: [scores.append(s.max()), suppress(b, s, o)][1])
+    scores, nms = [], torchvision.ops.nms
+    monkeypatch.setattr(torchvision.ops, "nms", lambda b, s, o: [scores.append(s.max()), nms(b, s, o)][1])
     boxes = detector(images[..., ::-1])  # they are BGR
     for index, given in enumerate(maps):
         wanted = golden[f"head{index:02}"]
@@ -44,12 +45,32 @@ def test_detection_matches_golden(fill, goldens, weights, monkeypatch):
     np.testing.assert_allclose(scores, golden["nms_scores"], rtol=1e-4)
 
 
-def test_suppress_keeps_the_best_of_what_overlaps():
-    boxes = np.array([[0, 0, 9, 9], [0, 1, 9, 10], [20, 20, 29, 29], [0, 5, 9, 14]], float)
-    # Boxes 0 and 3 share 50 of 150 pixels, a third.
-    assert suppress(boxes, np.array([0.8, 0.9, 0.6, 0.7]), 0.3) == [1, 2]
-    assert suppress(boxes, np.array([0.8, 0.7, 0.6, 0.75]), 0.34) == [0, 3, 2]
-    assert suppress(boxes[:0], np.zeros(0), 0.3) == []
+def maps_of(boxes: dict) -> list[torch.Tensor]:
+    """What the network would say of square boxes at the finest level: cell -> (score, x1 y1 x2 y2)."""
+    maps = [torch.zeros(channels, 8, 8) for _ in range(6) for channels in (2, 4)]
+    for logits in maps[::2]:
+        logits[1] = -9
+    for (row, column), (score, box) in boxes.items():
+        x1, y1, x2, y2 = box
+        centre = torch.tensor([x1 + x2, y1 + y2]) / 2 - 2 - 4 * torch.tensor([column, row])
+        maps[0][1, row, column] = score
+        maps[1][:, row, column] = torch.cat([centre / 1.6, torch.log(torch.tensor([x2 - x1, y2 - y1]) / 16) / 0.2])
+    return maps
+
+
+def test_best_of_what_overlaps_is_kept():
+    # Of boxes 0 and 3, counted with both pixels of each side, 50 of 150 pixels are shared: more than 0.3.
+    boxes = [[0, 0, 9, 9], [0, 1, 9, 10], [20, 20, 29, 29], [0, 5, 9, 14]]
+    cells = [(0, 0), (0, 1), (5, 5), (2, 1)]
+
+    def kept(*scores):
+        found = zip(cells, zip(scores, boxes, strict=True), strict=True)
+        return module._boxes([m + 1e-4 * (m != 0) for m in maps_of(dict(found))]).tolist()
+
+    assert kept(8, 9, 6, 7) == [boxes[1], boxes[2]]
+    assert kept(8, 0, 6, 7) == [boxes[0], boxes[2]]
+    assert kept(-9, -9, 6, 7) == [boxes[3], boxes[2]]
+    assert kept(-9, -9, -9, -9) == []
 
 
 class Boxes:

@@ -8,10 +8,10 @@ import pytest
 
 from silvertalk.data import combine_parts, read_scp
 from silvertalk.face.lips import MAX_LAG, frame_energy, lag_correlation, lip_opening, pearson
-from silvertalk.face.prepare.dump import SAMPLES_PER_FRAME
 from silvertalk.face.prepare.offset import LagCurves, measure_offsets
 from silvertalk.face.prepare.sync import SyncLimits, sync_filter
 from silvertalk.media import read_audio, wav2lip_mel, write_audio
+from silvertalk.media.timing import SAMPLES_PER_FRAME
 
 
 def speech_like(frames, seed):

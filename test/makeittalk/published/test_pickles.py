@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import struct
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 
 from silvertalk.data import read_scp
+from silvertalk.makeittalk.published import safe_pickle
 from silvertalk.makeittalk.published.pickles import export_pickles, import_pickles, write_list, write_lists
 from silvertalk.makeittalk.published.safe_pickle import read_list, read_pickle
 from silvertalk.makeittalk.statistics import Statistics
@@ -77,6 +80,62 @@ def test_pickles_from_somewhere_else_are_refused_and_not_run(protocol, tmp_path)
     assert not trap.exists()
     pickle.loads(pickle.dumps(evil, protocol))
     assert trap.exists()  # the trap works
+
+
+def references(opening: bytes, closing: bytes) -> bytes:
+    """Thirty containers, each holding the one before ten times: 10^30 in all."""
+    levels = (opening + b"(" + b"h%c" % k * 10 + closing + b"q%c" % (k + 1) for k in range(30))
+    return b"\x80\x02]q\x00" + b"".join(levels) + b"."
+
+
+BOMBS = {
+    "lists in lists": references(b"]", b"e"),
+    "tuples in tuples": references(b"", b"t"),
+    "keys of a dictionary": references(b"", b"t")[:-1] + b"}(h\x1eNu.",
+    "a list in itself": b"\x80\x02]q\x00h\x00a.",
+    "copies of a text": b"\x80\x02(X"
+    + struct.pack("<I", 50_000)
+    + b"a" * 50_000
+    + b"q\x00c_codecs\nencode\nq\x01"
+    + b"h\x01h\x00X\x06\x00\x00\x00latin1\x86R" * 1000
+    + b"l.",
+    "a huge array": b"\x80\x02cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nJ\xff\xff\xff\x7f\x85C\x01b\x87R"
+    + b"(K\x01J\xff\xff\xff\x7f\x85cnumpy\ndtype\nX\x02\x00\x00\x00f8\x85R\x89C\x08aaaaaaaatb.",
+    "an array made in the usual way": b"\x80\x02cnumpy\nndarray\nJ\xff\xff\xff\x7f\x85\x85R.",
+    "a huge type": b"\x80\x02cnumpy.core.multiarray\nscalar\n"
+    b"cnumpy\ndtype\nX\x0a\x00\x00\x00V999999999\x85RC\x00\x86R.",
+    "much that is marked": b"\x80\x02" + b"(" * 10_001 + b".",
+    "long bytes": b"\x80\x04\x8e" + struct.pack("<Q", 1 << 45) + b"a.",
+    "a long bytearray": b"\x80\x05\x96" + struct.pack("<Q", 1 << 45) + b"a.",
+    "a long frame": b"\x80\x04\x95" + struct.pack("<Q", 1 << 45) + b"N.",
+    "a long number": b"\x80\x02\x8b\xff\xff\xff\x7f\x01.",
+    "something outside": b"\x80\x02K\x01Q.",
+    "what stands there again": b"\x80\x02]2222222222.",
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_pickles_that_would_fill_the_memory_are_refused(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(safe_pickle, "MOST_OPCODES", 10_000)
+    path = tmp_path / "x.pickle"
+    path.write_bytes(BOMBS[name])
+    for read in (read_pickle, lambda p: list(read_list(p))):
+        tracemalloc.start()
+        began = time.process_time()
+        with pytest.raises(ValueError, match=r"x\.pickle: .*(nothing of it was run|is damaged)"):
+            read(path)
+        taken = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert taken < 4e6 and time.process_time() - began < 10
+
+
+def test_references_to_numbers_text_and_arrays_are_followed(tmp_path):
+    array, text = np.arange(3.0), "text" * 10
+    content = {"a": [array, array], "b": {text: text}, "c": (text, array)}
+    (tmp_path / "x.pickle").write_bytes(pickle.dumps(content))
+    given = read_pickle(tmp_path / "x.pickle")
+    same(given, content)
+    assert given["a"][0] is given["a"][1] is given["c"][1]
 
 
 def test_damaged_pickles_are_named(tmp_path):
