@@ -20,11 +20,11 @@ from silvertalk.makeittalk.layers import (
     MAX_LENGTH,
     Decoder,
     Encoder,
-    Network,
     UNetLevel,
     conv_group_norm,
     mlp,
 )
+from silvertalk.training.network import Network
 
 __all__ = [
     "MAX_LENGTH",

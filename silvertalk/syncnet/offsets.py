@@ -10,9 +10,7 @@ from silvertalk.face.prepare.offset import Scorer
 from silvertalk.media.picture import resize
 from silvertalk.syncnet import judge as sync
 from silvertalk.syncnet import syncnet_v2
-from silvertalk.wav2lip.checkpoint import load_network
-
-EXPERT = "SyncNet"  # class in networks.py
+from silvertalk.syncnet.checkpoint import load_checkpoint
 
 
 def make_scorer(
@@ -41,11 +39,7 @@ class ExpertScorer:
     name = "expert"
 
     def __init__(self, exp_dir: str | os.PathLike, device: str = "cpu"):
-        self._expert = load_network(exp_dir).to(device)
-        if type(self._expert).__name__ != EXPERT:
-            raise ValueError(
-                f"{exp_dir} holds a {type(self._expert).__name__}, not an expert; name a folder of stage 9"
-            )
+        self._expert = load_checkpoint(exp_dir).to(device)
 
     def __call__(self, faces: Iterable[np.ndarray], wav: np.ndarray, mel: np.ndarray) -> np.ndarray:
         """See ``silvertalk.face.prepare.offset.Scorer``."""

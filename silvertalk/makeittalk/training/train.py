@@ -1,7 +1,6 @@
 """Training of the content branch, the speaker-aware branch and the image translation."""
 
 import functools
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +8,8 @@ import lightning
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from silvertalk import __version__
 from silvertalk.makeittalk import networks
-from silvertalk.makeittalk.checkpoint import load_network
+from silvertalk.makeittalk.checkpoint import FAMILY
 from silvertalk.makeittalk.networks import MAX_LENGTH, WINDOW
 from silvertalk.makeittalk.statistics import NAME as STATISTICS
 from silvertalk.makeittalk.statistics import Statistics
@@ -26,9 +24,9 @@ from silvertalk.makeittalk.training.landmark_modules import (
 )
 from silvertalk.makeittalk.training.samples import LandmarkPreview
 from silvertalk.makeittalk.training.translation_modules import TranslationLossOptions, TranslationTraining
-from silvertalk.training.experiment import resolved, save_config
 from silvertalk.training.fit import TrainerOptions, fit
-from silvertalk.training.learning import OptimOptions, make_loaders
+from silvertalk.training.learning import OptimOptions, save_training
+from silvertalk.training.sampling import make_loaders
 
 
 @dataclass
@@ -96,32 +94,10 @@ class PictureDataOptions:
             raise ValueError(f"data.crop {self.crop} is not within data.img_size {self.img_size}")
 
 
-TRAINED_ALONE = ("dropout", "pos_dim")  # options that published weights do not settle
-
-
 def build_network(kind: str, init: str | None, **options) -> torch.nn.Module:
-    """Build a network, or one like another with its weights.
-
-    Args:
-        kind: Class in networks.py.
-        init: Checkpoint or experiment folder to go on with; None: a new network.
-        **options: Of the constructor; None: that of ``init``, or the default.
-
-    Raises:
-        ValueError: ``init`` holds another network, or one of another size.
-    """
-    options = {name: value for name, value in options.items() if value is not None}
-    if init is None:
-        return _begin_well(getattr(networks, kind)(**options))
-    old = load_network(init, kind)
-    for name in options.keys() - set(TRAINED_ALONE):
-        if options[name] != old.options[name]:
-            raise ValueError(f"{init} has {name} {old.options[name]}, not {options[name]}; leave model.{name} out")
-    network = type(old)(**{**old.options, **options})
-    # What is only trained (the pose) may be new; that the rest fits was seen when it was loaded.
-    network.load_state_dict(old.state_dict(), strict=False)
-    logging.info("%s: %s", init, ", ".join(f"{name} {value}" for name, value in network.options.items()))
-    return network.train()
+    """Build a network that begins well, or one like another with its weights; see ``Family.start``."""
+    network = FAMILY.start(kind, init, ("dropout", "pos_dim"), **options)
+    return network if init else _begin_well(network)
 
 
 def _begin_well(network: torch.nn.Module) -> torch.nn.Module:
@@ -153,12 +129,10 @@ def _begin_well(network: torch.nn.Module) -> torch.nn.Module:
     return network
 
 
-@rank_zero_only
 def _prepare(task: str, train_dir: str, exp_dir: str, network: torch.nn.Module, **sections) -> None:
-    """Write what was asked for, the size of the network as it came to be, and the statistics it is used with."""
-    model = dict(network.options)
-    save_config(exp_dir, {"task": task, "version": __version__, "model": model, **resolved(**sections)})
-    Statistics.load(_beside(train_dir)).save(Path(exp_dir) / STATISTICS)
+    """Write what was asked for, and the statistics the network is used with."""
+    save_training(task, exp_dir, network, **sections)
+    rank_zero_only(Statistics.load(_beside(train_dir)).save)(Path(exp_dir) / STATISTICS)
 
 
 def _beside(train_dir: str) -> Path:
@@ -193,7 +167,7 @@ def _train_landmarks(training, network, target, folders, data, optim, loss, trai
     )  # fmt: skip
     preview = LandmarkPreview(valid[0].audio)
     module = training(network, optim, Path(exp_dir) / "images", preview, loss=loss)
-    fit(module, *loaders, exp_dir, trainer, module.save_weights)
+    fit(module, *loaders, exp_dir, trainer)
 
 
 def train_content(
@@ -217,7 +191,7 @@ def train_content(
         model: Size of the network.
         data: How pieces of sound and landmarks are read.
         optim: The optimiser.
-        loss: What the branch is judged by.
+        loss: The losses of the branch.
         trainer: Length, precision, devices.
     """
     lightning.seed_everything(trainer.seed, verbose=False)
@@ -250,7 +224,7 @@ def train_speaker(
         model: Size of the network.
         data: How pieces of sound and landmarks are read.
         optim: The optimiser.
-        loss: What the branch is judged by.
+        loss: The losses of the branch.
         trainer: Length, precision, devices.
     """
     if data.window_step != 1:
@@ -296,7 +270,7 @@ def train_translation(
         model: Size of the network.
         data: How pictures are read.
         optim: The optimiser.
-        loss: What the network is judged by.
+        loss: The losses of the network.
         trainer: Length, precision, devices.
     """
     lightning.seed_everything(trainer.seed, verbose=False)
@@ -327,4 +301,4 @@ def train_translation(
     )
     loaders = make_loaders(*datasets, data.batch_size, data.num_workers, trainer)
     module = TranslationTraining(network, optim, loss, Path(exp_dir) / "images")
-    fit(module, *loaders, exp_dir, trainer, module.save_weights)
+    fit(module, *loaders, exp_dir, trainer)

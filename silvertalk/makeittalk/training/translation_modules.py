@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from silvertalk.makeittalk.checkpoint import save_checkpoint
 from silvertalk.makeittalk.training.losses import PerceptualLoss, gradient_loss
 from silvertalk.makeittalk.training.samples import save_collage
 from silvertalk.training.learning import OptimOptions, TrainedModule
@@ -17,7 +16,7 @@ PERCEPTUAL = ("auto", "vgg", "gradient")
 
 @dataclass
 class TranslationLossOptions:
-    """What the image translation is judged by, besides the L1 distance."""
+    """The losses of the image translation, besides the L1 distance."""
 
     part_weight: float = 1.0  # of a pixel around mouth and eyes against any other, in the L1 and the gradient loss
     square_weight: float = 0.0  # of the squared distance: large errors (teeth) against small shifts; not published
@@ -72,10 +71,6 @@ class TranslationTraining(TrainedModule):
         """Bring VGG19 to the network's device."""
         for perceptual in self._perceptual:
             perceptual.to(self.device)
-
-    def save_weights(self, path: Path, step: int, epoch: int) -> None:
-        """Write the network."""
-        save_checkpoint(path, self.network, step, epoch)
 
     def on_after_batch_transfer(self, batch: dict[str, torch.Tensor], dataloader_idx: int) -> dict[str, torch.Tensor]:
         """Scale the pictures on the device, and join those that the network is given."""
