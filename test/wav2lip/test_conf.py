@@ -39,3 +39,10 @@ def test_sizes_differ_in_size_and_batch_alone(name):
         for section, option in BY_SIZE:
             config[section][option] = base[section][option]
         assert config == base
+
+
+def test_unknown_key_in_a_configuration_is_refused(tmp_path, capsys):
+    (tmp_path / "x.yaml").write_text("optim: {learning_rate: 1}\n")
+    with pytest.raises(SystemExit):
+        get_parser("wav2lip").parse_args(["--config", str(tmp_path / "x.yaml")])
+    assert "learning_rate" in capsys.readouterr().err

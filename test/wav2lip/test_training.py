@@ -252,7 +252,8 @@ def test_killed_training_ends_like_an_uninterrupted_one(face_dir, tmp_path, when
     def command(folder):
         return [
             sys.executable, "-m", "silvertalk.bin.train", "syncnet", f"--train_dir={face_dir}",
-            f"--valid_dir={face_dir}", f"--exp_dir={folder}", "--model.width=0.0625", "--data.batch_size=2", "--data.num_workers=0",
+            f"--valid_dir={face_dir}", f"--exp_dir={folder}", "--model.width=0.0625",
+            "--data.batch_size=2", "--data.num_workers=0",
             "--trainer.max_epoch=3", "--trainer.num_iters_per_epoch=3", "--trainer.num_valid_iters=1",
         ]  # fmt: skip
 
