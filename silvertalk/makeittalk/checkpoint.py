@@ -25,38 +25,31 @@ __all__ = ["FAMILY", "export_official", "find_network", "load_checkpoint", "load
 OFFICIAL = {"AutoVC": "model", "ContentBranch": "model_g_face_id", "SpeakerBranch": "G", "ImageTranslation": "G"}
 
 
-def _autovc_sizes(shape: Shapes) -> list[dict]:
+def _autovc_sizes(shape: Shapes) -> dict:
     """Options of AutoVC; the frames of a code cannot be seen from shapes."""
     pre, joined, _ = shape["encoder.convolutions.0.0.conv.weight"]
     num_mels = shape["decoder.linear_projection.linear_layer.weight"][0]
     neck, emb = shape["encoder.lstm.weight_hh_l0"][1], joined - num_mels
     num_f0 = shape["decoder.lstm.weight_ih_l0"][1] - emb - 2 * neck
-    return [{"num_mels": num_mels, "neck": neck, "emb": emb, "pre": pre, "num_f0": num_f0}]
+    return {"num_mels": num_mels, "neck": neck, "emb": emb, "pre": pre, "num_f0": num_f0}
 
 
-def _content_sizes(shape: Shapes) -> list[dict]:
-    """Options of the content branch."""
-    hidden_size, in_size = shape["fc_prior.0.weight"]
-    return [{"in_size": in_size, "hidden_size": hidden_size}]
-
-
-def _speaker_sizes(shape: Shapes) -> list[dict]:
+def _speaker_sizes(shape: Shapes) -> dict:
     """Options of the speaker branch."""
-    d_model = shape["encoder.embed.embed.weight"][0]
-    sizes = {
+    transformer = _transformer_sizes(shape)
+    return {
         "spk_emb_enc_size": shape["spk_emb_encoder.4.weight"][0],
         "emb": shape["spk_emb_encoder.0.weight"][1],
         "in_size": shape["audio_content_encoder.weight_ih_l0"][1],
         "hidden_size": shape["audio_content_encoder.weight_hh_l0"][1],
-        "z_size": shape["out.0.weight"][1] - d_model,
+        "z_size": shape["out.0.weight"][1] - transformer["d_model"],
         "pos_dim": shape.get("pose.2.weight", (0,))[0],
-        **_transformer_sizes(shape),
+        **transformer,
     }
-    return [sizes]
 
 
 def _transformer_sizes(shape: Shapes) -> dict:
-    """Options of a transformer; heads cannot be seen from shapes."""
+    """Options of a transformer; heads, and window and step of the discriminator, cannot be seen from shapes."""
     return {
         "d_model": shape["encoder.embed.embed.weight"][0],
         "ff_size": shape["encoder.layers.0.ff.linear_1.weight"][0],
@@ -64,23 +57,12 @@ def _transformer_sizes(shape: Shapes) -> dict:
     }
 
 
-def _discriminator_sizes(shape: Shapes) -> list[dict]:
-    """Options of the transformer discriminator; window and step cannot be seen from shapes."""
-    return [{"spk_size": shape["encoder.embed.embed.weight"][1] - 204, **_transformer_sizes(shape)}]
-
-
-def _gru_sizes(shape: Shapes) -> list[dict]:
-    """Options of the GRU discriminator; the window cannot be seen from shapes."""
-    gates, hidden_size = shape["fl_DT.weight_hh_l0"]
-    return [{"comb_size": shape["fl_DT.weight_ih_l0"][1] - 204, "hidden_size": hidden_size}]
-
-
-def _translation_sizes(shape: Shapes) -> list[dict]:
+def _translation_sizes(shape: Shapes) -> dict:
     """Options of the image translation."""
     ngf, in_channels = shape["model.model.0.weight"][:2]
-    out_channels = shape["model.model.6.weight"][0]
     num_downs = max(key.count("model.") for key in shape) - 1
-    return [{"in_channels": in_channels, "out_channels": out_channels, "num_downs": num_downs, "ngf": ngf}]
+    out_channels = shape["model.model.6.weight"][0]
+    return {"in_channels": in_channels, "out_channels": out_channels, "num_downs": num_downs, "ngf": ngf}
 
 
 _kind = partial(Kind, "silvertalk.makeittalk.networks")
@@ -88,15 +70,31 @@ FAMILY = Family(
     "MakeItTalk",
     {
         "AutoVC": _kind("postnet.convolutions.0.0.conv.weight", _autovc_sizes, "makeittalk_autovc"),
-        "ContentBranch": _kind("fc_prior.0.weight", _content_sizes, "makeittalk_content"),
+        "ContentBranch": _kind(
+            "fc_prior.0.weight",
+            lambda shape: dict(zip(("hidden_size", "in_size"), shape["fc_prior.0.weight"], strict=True)),
+            "makeittalk_content",
+        ),
         "SpeakerBranch": _kind(
             "spk_emb_encoder.0.weight", _speaker_sizes, "makeittalk_speaker", r"\.pe$|^decoder\.|^comb_mlp"
         ),
         "ImageTranslation": _kind("model.model.0.weight", _translation_sizes, "makeittalk_translation"),
-        "LandmarkDiscriminator": _kind("fl_D.0.weight", lambda shape: [{}]),
-        "GruDiscriminator": _kind("fl_DT.weight_ih_l0", _gru_sizes),
-        # After the speaker branch, which has this key, too.
-        "TransformerDiscriminator": _kind("encoder.embed.embed.weight", _discriminator_sizes, spared=r"\.pe$"),
+        "LandmarkDiscriminator": _kind("fl_D.0.weight", lambda shape: {}),
+        "GruDiscriminator": _kind(  # whose window cannot be seen from shapes
+            "fl_DT.weight_ih_l0",
+            lambda shape: {
+                "comb_size": shape["fl_DT.weight_ih_l0"][1] - 204,
+                "hidden_size": shape["fl_DT.weight_hh_l0"][1],
+            },
+        ),
+        "TransformerDiscriminator": _kind(
+            "encoder.embed.embed.weight",  # the speaker branch, too, has this key, and stands before
+            lambda shape: {
+                "spk_size": shape["encoder.embed.embed.weight"][1] - 204,
+                **_transformer_sizes(shape),
+            },
+            spared=r"\.pe$",
+        ),
     },
     ("state_dict", *dict.fromkeys(OFFICIAL.values())),
 )

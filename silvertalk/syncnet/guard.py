@@ -26,13 +26,13 @@ from silvertalk.media.mel import MELS_PER_SECOND
 from silvertalk.media.timing import FPS
 from silvertalk.syncnet.dataset import SyncNetDataset, to_float
 from silvertalk.syncnet.losses import cosine_bce
+from silvertalk.training.learning import PATIENCE
 from silvertalk.utils import progress, write_text
 
 CHANCE = 0.693  # cross entropy of a guess
 LEARNT = 0.35  # half of chance: what a batch learnt by heart falls below
 LEAK = 0.62  # with shuffled labels; sampling alone leaves the mean of the last batches above it
 AT_CHANCE = CHANCE - 0.01
-PATIENCE = 4  # epochs at chance before a word is said
 FEW_SPEAKERS, FEW_MINUTES, POOR_SYNC = 5, 5.0, 0.2
 WHERE_TO_LOOK = (
     "look at (1) the offsets of stage 4 (utt2offset; they should be few and near 0), (2) the frame rate: every video at"

@@ -1,6 +1,5 @@
 """One optimisation step of the sync expert, as Lightning wants it."""
 
-import logging
 from collections.abc import Callable
 
 import torch
@@ -45,8 +44,5 @@ class SyncNetTraining(PictureTraining):
         """One batch."""
         self._step(batch, "valid")
 
-    def on_train_epoch_end(self) -> None:
-        """Say in plain words when nothing is being learnt."""
-        advice = expert_advice(self.current_epoch + 1, self._metric("train/loss"), self._metric("valid/loss"))
-        if advice and self.trainer.is_global_zero:
-            logging.warning(advice)
+    def _advice(self) -> str | None:
+        return expert_advice(self.current_epoch + 1, self._metric("train/loss"), self._metric("valid/loss"))

@@ -1,4 +1,4 @@
-"""Sync networks as judges of stage 4: at which lag lips and sound fit best."""
+"""Sync networks as the scorers of stage 4: at which lag lips and sound fit best."""
 
 import os
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from silvertalk.syncnet.checkpoint import load_checkpoint
 def make_scorer(
     sync_expert: str | os.PathLike | None = None, weights: str | os.PathLike | None = None, device: str = "cpu"
 ) -> Scorer | None:
-    """Choose the best judge there is: our expert, else the published SyncNet, else none.
+    """Choose the best scorer there is: our expert, else the published SyncNet, else none.
 
     Args:
         sync_expert: Experiment folder of stage 9.
@@ -88,7 +88,7 @@ def mean_distance(audio: np.ndarray, video: np.ndarray, max_lag: int) -> np.ndar
 
 
 def _filled(curve: np.ndarray) -> np.ndarray:
-    """Give lags that could not be judged the lowest value there is.
+    """Give lags that could not be scored the lowest value there is.
 
     Raises:
         ValueError: No lag could.

@@ -12,7 +12,7 @@ from silvertalk.syncnet.guard import GuardOptions, check_expert
 from silvertalk.syncnet.modules import SyncNetTraining
 from silvertalk.training.fit import TrainerOptions, choose_precision, fit
 from silvertalk.training.learning import OptimOptions, save_training
-from silvertalk.training.sampling import make_loaders
+from silvertalk.training.sampling import LoaderOptions, make_loaders
 
 
 @dataclass
@@ -24,12 +24,10 @@ class NetworkOptions:
 
 
 @dataclass
-class DataOptions:
+class DataOptions(LoaderOptions):
     """How samples are read."""
 
     batch_size: int = 64  # windows, of each process
-    speaker_balance: float = 0.0  # 0: every clip is drawn equally often; 1: every speaker; between: between
-    num_workers: int = 2  # loader processes
 
 
 def train_syncnet(

@@ -39,7 +39,8 @@ class Kind:
 
     module: str  # where the class is
     mark: str  # a key of its weights; where several kinds have it, the first of the family counts
-    sizes: Callable[[Shapes], Iterable[dict]]  # options of the constructor that fit the shapes, the likeliest first
+    # Options of the constructor that the shapes tell; or several that may fit, the likeliest first.
+    sizes: Callable[[Shapes], dict | Iterable[dict]]
     task: str = ""  # of the training that makes it
     spared: str = NOTHING  # pattern of keys that a file may lack, or have on top, because nothing needs them
 
@@ -227,11 +228,11 @@ class Family:
                 f"{name}: belongs to no network of {self.title}: has '{next(iter(state))}', but not {marks}"
             )
         try:
-            sizes = list(self.kinds[kind].sizes({key: tuple(value.shape) for key, value in state.items()}))
+            sizes = self.kinds[kind].sizes({key: tuple(value.shape) for key, value in state.items()})
         except LookupError as error:
             raise ValueError(f"{name}: is a damaged {kind}; missing key {error}") from error
-        if len(sizes) == 1:
-            return kind, sizes[0]
+        if isinstance(sizes, dict):
+            return kind, sizes
         nearest = {}
         for options in sorted(sizes, key=lambda options: any(options[key] != wanted[key] for key in wanted)):
             layout = self._empty(kind, options).state_dict()

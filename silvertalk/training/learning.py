@@ -1,5 +1,6 @@
 """What the trainings of all models share: optimiser, logged values, weights and configuration."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from silvertalk import __version__
 from silvertalk.training.checkpoint import save_checkpoint
 from silvertalk.training.experiment import resolved, save_config
+
+PATIENCE = 4  # epochs before a word is said of a training that learns nothing
 
 
 @dataclass
@@ -42,6 +45,16 @@ class TrainedModule(lightning.LightningModule):
         """Write the network."""
         save_checkpoint(path, self.network, step, epoch)
 
+    def on_train_epoch_end(self) -> None:
+        """Say in plain words when nothing is being learnt."""
+        advice = self._advice()
+        if advice and self.trainer.is_global_zero:
+            logging.warning(advice)
+
+    def _advice(self) -> str | None:
+        """What to look at when nothing is being learnt; None: all is well."""
+        return None
+
     def _adam(self, network: torch.nn.Module, steps: int):
         """Adam for one network, and its schedule."""
         lr, final = self.optim.lr, self.optim.final_lr
@@ -69,10 +82,17 @@ class TrainedModule(lightning.LightningModule):
 
 
 class ManualSteps:
-    """Part of a ``TrainedModule`` with two optimisers, which steps them itself."""
+    """Part of a ``TrainedModule`` with two optimisers, which steps them itself.
 
-    accum_grad: int  # batches summed before a step
-    grad_clip: float  # limit of the gradients' norm; 0: none
+    Args:
+        accum_grad: Batches summed before a step.
+        grad_clip: Limit of the gradients' norm; 0: none.
+    """
+
+    def __init__(self, *args, accum_grad: int = 1, grad_clip: float = 0.0, **others):
+        super().__init__(*args, **others)
+        self.automatic_optimization = False
+        self.accum_grad, self.grad_clip = accum_grad, grad_clip
 
     def save_weights(self, path: Path, step: int, epoch: int) -> None:
         """Write the network; Lightning counts the steps of both optimisers."""

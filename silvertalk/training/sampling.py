@@ -2,12 +2,22 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from silvertalk.training.fit import TrainerOptions
+
+
+@dataclass
+class LoaderOptions:
+    """How samples are read."""
+
+    batch_size: int = 16  # samples, of each process
+    speaker_balance: float = 0.0  # 0: every clip is drawn equally often; 1: every speaker; between: between
+    num_workers: int = 2  # loader processes
 
 
 class ClipDataset(Dataset):

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import torch
 
-from silvertalk.syncnet.guard import PATIENCE
 from silvertalk.syncnet.losses import sync_loss
 from silvertalk.syncnet.modules import PictureTraining
 from silvertalk.syncnet.networks import SyncNet
 from silvertalk.training.checkpoint import save_checkpoint
-from silvertalk.training.learning import ManualSteps, OptimOptions
+from silvertalk.training.learning import PATIENCE, ManualSteps, OptimOptions
 from silvertalk.wav2lip.dataset import to_float
 from silvertalk.wav2lip.losses import (
     PerceptualDistance,
@@ -136,12 +135,9 @@ class Wav2LipTraining(PictureTraining):
             self.sync_weight = self.loss.sync_weight
             logging.info("sync loss counts from now on (validation %.3f < %.2f)", value, self.loss.sync_below)
 
-    def on_train_epoch_end(self) -> None:
-        """Say in plain words when the lips do not come to follow the sound."""
+    def _advice(self) -> str | None:
         waits = self.loss.sync_weight > 0 and self.sync_weight == 0
-        advice = generator_advice(self.current_epoch + 1, self._metric("valid/sync"), waits)
-        if advice and self.trainer.is_global_zero:
-            logging.warning(advice)
+        return generator_advice(self.current_epoch + 1, self._metric("valid/sync"), waits)
 
 
 def generator_advice(epoch: int, valid_sync: float | None, waits: bool) -> str | None:
@@ -176,16 +172,12 @@ class Wav2LipGanTraining(ManualSteps, Wav2LipTraining):
 
     Args:
         discriminator: Takes (B, 3, T, H, W).
-        accum_grad: Batches summed before a step.
-        grad_clip: Limit of the gradients' norm; 0: none.
-        **others: As for ``Wav2LipTraining``.
+        **others: As for ``Wav2LipTraining`` and ``ManualSteps``.
     """
 
-    def __init__(self, *args, discriminator: torch.nn.Module, accum_grad: int, grad_clip: float, **others):
+    def __init__(self, *args, discriminator: torch.nn.Module, **others):
         super().__init__(*args, **others)
-        self.automatic_optimization = False  # two optimisers
         self.discriminator = discriminator.to(memory_format=torch.channels_last)
-        self.accum_grad, self.grad_clip = accum_grad, grad_clip
         self.kind = DISCRIMINATOR_LOSSES[self.loss.discriminator]
 
     def configure_optimizers(self):

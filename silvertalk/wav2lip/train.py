@@ -11,7 +11,7 @@ from silvertalk.syncnet.train import NetworkOptions
 from silvertalk.syncnet.windows import SYNCNET_T
 from silvertalk.training.fit import TrainerOptions, fit
 from silvertalk.training.learning import OptimOptions, save_training
-from silvertalk.training.sampling import make_loaders
+from silvertalk.training.sampling import LoaderOptions, make_loaders
 from silvertalk.wav2lip.checkpoint import FAMILY, load_checkpoint
 from silvertalk.wav2lip.dataset import Wav2LipDataset
 from silvertalk.wav2lip.modules import LossOptions, Wav2LipGanTraining, Wav2LipTraining
@@ -20,14 +20,11 @@ from silvertalk.wav2lip.samples import Preview
 
 
 @dataclass
-class DataOptions:
+class DataOptions(LoaderOptions):
     """How samples are read."""
 
-    batch_size: int = 16  # windows, of each process
     num_frames: int = 5  # frames of a window; the sync loss needs 5
     upper_jitter: int = 0  # frames by which the visible upper half may be early or late
-    speaker_balance: float = 0.0  # 0: every clip is drawn equally often; 1: every speaker; between: between
-    num_workers: int = 2  # loader processes
 
 
 def train_wav2lip(

@@ -24,7 +24,6 @@ from silvertalk.syncnet.train import train_syncnet
 from silvertalk.training.experiment import find_weights, load_config
 from silvertalk.training.fit import TrainerOptions
 from silvertalk.training.learning import OptimOptions
-from silvertalk.training.sampling import EpochSampler
 from silvertalk.wav2lip import SyncNet, Wav2Lip, dataset, load_checkpoint
 from silvertalk.wav2lip.dataset import Wav2LipDataset
 from silvertalk.wav2lip.modules import LossOptions
@@ -85,12 +84,6 @@ def test_mel_window_beyond_the_ends_is_silence():
     clip = FaceClip("u", "s", "x.avi", 10, np.ones((30, 80), np.float32))
     assert (clip.mel_window(25, 16)[0, :, :5] == 1).all() and (clip.mel_window(25, 16)[0, :, 5:] == -4).all()
     assert (clip.mel_window(-3, 16)[0, :, :3] == -4).all() and (clip.mel_window(-3, 16)[0, :, 3:] == 1).all()
-
-
-def test_sampler_goes_on_from_epoch_to_epoch():
-    sampler = EpochSampler(4)
-    sampler.set_epoch(2)
-    assert list(sampler) == [8, 9, 10, 11]
 
 
 def test_expert_overfits_a_batch(face_dir):
@@ -228,15 +221,6 @@ def test_last_good_epoch_survives(face_dir, tmp_path, monkeypatch, fault):
     assert not list(tmp_path.rglob("*.tmp*"))
     syncnet(face_dir, tmp_path, trainer=replace(trainer, max_epoch=2))
     assert len(load_history(tmp_path)) == 2
-
-
-def test_speakers_are_balanced():
-    clips = [FaceClip(f"{spk}{n}", spk, "x.avi", 40, np.zeros((129, 80))) for spk, n in
-             [("a", n) for n in range(16)] + [("b", 0)]]  # fmt: skip
-    for balance, share in ((0.0, 1 / 17), (0.5, 1 / 5), (1.0, 1 / 2)):
-        dataset = SyncNetDataset(clips, 96, seed=0, speaker_balance=balance)
-        drawn = [dataset._draw(index)[1].spk for index in range(600)]
-        assert drawn.count("b") / 600 == pytest.approx(share, abs=0.06)
 
 
 def test_clips_without_a_voice_are_refused(tmp_path):

@@ -21,7 +21,7 @@ from silvertalk.makeittalk.pitch import F0_CLASSES
 from silvertalk.makeittalk.training.autovc_data import VoiceDataset, load_speakers, load_voice_clips, prepare_features
 from silvertalk.training.fit import TrainerOptions, fit
 from silvertalk.training.learning import OptimOptions, TrainedModule, save_training
-from silvertalk.training.sampling import make_loaders
+from silvertalk.training.sampling import LoaderOptions, make_loaders
 from silvertalk.utils import atomic_path
 
 FEATURES = "features"  # folder in the experiment folder
@@ -40,12 +40,11 @@ class NetworkOptions:
 
 
 @dataclass
-class DataOptions:
-    """How samples are read."""
+class DataOptions(LoaderOptions):
+    """How samples are read; the same processes compute features before."""
 
     batch_size: int = 32  # windows of 128 frames (2 s), of each process; the paper's 2 is slow
-    speaker_balance: float = 0.5  # 0: every clip is drawn equally often; 1: every speaker; between: between
-    num_workers: int = 2  # processes that compute features, then those that read samples
+    speaker_balance: float = 0.5
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """One optimisation step of the content branch and of the speaker-aware branch, as Lightning wants it."""
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +11,8 @@ from silvertalk.makeittalk.networks import LandmarkDiscriminator, TransformerDis
 from silvertalk.makeittalk.portrait.animate import EMBEDDING_SCALE
 from silvertalk.makeittalk.training.losses import content_loss, speaker_losses
 from silvertalk.makeittalk.training.samples import LandmarkPreview, save_curves
-from silvertalk.training.learning import ManualSteps, OptimOptions, TrainedModule, least_squares
+from silvertalk.training.learning import PATIENCE, ManualSteps, OptimOptions, TrainedModule, least_squares
 
-PATIENCE = 4  # epochs before a word is said
 ABOVE_CONTROL = 0.1  # correlation by which the right sound has to be better than another clip's
 
 
@@ -84,15 +82,6 @@ class _LandmarkTraining(TrainedModule):
             save_curves(name.with_suffix(".png"), curves, self.logger.experiment, self.current_epoch)
             if self.preview:
                 self.preview.save(name.with_suffix(".mp4"), batch[0]["landmarks"], predicted[0])
-
-    def on_train_epoch_end(self) -> None:
-        """Say in plain words when nothing is being learnt."""
-        advice = self._advice()
-        if advice and self.trainer.is_global_zero:
-            logging.warning(advice)
-
-    def _advice(self) -> str | None:
-        raise NotImplementedError
 
 
 def _opening(landmarks: torch.Tensor) -> np.ndarray:
@@ -245,15 +234,11 @@ class SpeakerGanTraining(ManualSteps, SpeakerTraining):
     They learn after each step of the branch from the same pieces.
 
     Args:
-        accum_grad: Batches summed before a step.
-        grad_clip: Limit of the gradients' norm; 0: none.
-        **others: As for ``SpeakerTraining``.
+        **others: As for ``SpeakerTraining`` and ``ManualSteps``.
     """
 
-    def __init__(self, *args, accum_grad: int, grad_clip: float, **others):
+    def __init__(self, *args, **others):
         super().__init__(*args, **others)
-        self.automatic_optimization = False  # two optimisers
-        self.accum_grad, self.grad_clip = accum_grad, grad_clip
         options = self.network.options
         self.discriminators = torch.nn.ModuleDict(
             {

@@ -26,7 +26,7 @@ from silvertalk.makeittalk.training.samples import LandmarkPreview
 from silvertalk.makeittalk.training.translation_modules import TranslationLossOptions, TranslationTraining
 from silvertalk.training.fit import TrainerOptions, fit
 from silvertalk.training.learning import OptimOptions, save_training
-from silvertalk.training.sampling import make_loaders
+from silvertalk.training.sampling import LoaderOptions, make_loaders
 
 
 @dataclass
@@ -60,15 +60,13 @@ class TranslationNetworkOptions:
 
 
 @dataclass
-class LandmarkDataOptions:
+class LandmarkDataOptions(LoaderOptions):
     """How pieces of sound and landmarks are read."""
 
     batch_size: int = 1  # pieces of one clip each
     num_windows: int = MAX_LENGTH  # windows of a piece (62.5 begin in a second), at most 512
     window_step: int = 1  # frames between them, in the content branch's training; neighbours say nearly the same
     noise: float = 0.0  # standard deviation of what is added to the normalised sound; few clips are else known by heart
-    speaker_balance: float = 0.0  # 0: every clip is drawn equally often; 1: every speaker; between: between
-    num_workers: int = 2  # loader processes
 
     def __post_init__(self):
         if not 10 <= self.num_windows <= MAX_LENGTH or self.window_step < 1:
@@ -76,7 +74,7 @@ class LandmarkDataOptions:
 
 
 @dataclass
-class PictureDataOptions:
+class PictureDataOptions(LoaderOptions):
     """How pictures are read."""
 
     batch_size: int = 8  # pairs of pictures
@@ -84,8 +82,6 @@ class PictureDataOptions:
     num_points: int = 68  # landmarks that are drawn; 74 needs stage 11 with --awing_weights
     augment: bool = True  # mirror, move, and change light and colours
     crop: int = 0  # side of the part of the pictures that is trained on (pixels); 0: all of them
-    speaker_balance: float = 0.0  # 0: every clip is drawn equally often; 1: every speaker; between: between
-    num_workers: int = 2  # loader processes
 
     def __post_init__(self):
         if self.num_points not in (68, 74):

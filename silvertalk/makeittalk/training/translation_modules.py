@@ -8,9 +8,8 @@ import torch
 
 from silvertalk.makeittalk.training.losses import PerceptualLoss, gradient_loss
 from silvertalk.makeittalk.training.samples import save_collage
-from silvertalk.training.learning import OptimOptions, TrainedModule
+from silvertalk.training.learning import PATIENCE, OptimOptions, TrainedModule
 
-PATIENCE = 4  # epochs before a word is said
 PERCEPTUAL = ("auto", "vgg", "gradient")
 
 
@@ -115,12 +114,9 @@ class TranslationTraining(TrainedModule):
             shown = {**batch, "target": (batch["target"] * 255).round().byte().permute(0, 2, 3, 1)}
             save_collage(name, shown, generated, self.logger.experiment, self.current_epoch)
 
-    def on_train_epoch_end(self) -> None:
-        """Say in plain words when the drawing is not followed."""
+    def _advice(self) -> str | None:
         distances = [self._metric(f"valid/{name}") for name in ("parts_rms", "parts_rms_reference")]
-        advice = translation_advice(self.current_epoch + 1, *distances)
-        if advice and self.trainer.is_global_zero:
-            logging.warning(advice)
+        return translation_advice(self.current_epoch + 1, *distances)
 
 
 def part_weights(parts: torch.Tensor, size: int, weight: float) -> torch.Tensor:

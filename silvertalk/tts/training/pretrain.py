@@ -78,7 +78,7 @@ def pretrain(
         init: Weights of the whole JETS (--init_tts) to begin with; the spectrogram between its halves begins anew.
         data: How samples are read.
         optim: The optimiser.
-        loss: What the text side is judged by.
+        loss: The losses of the text side.
         trainer: Length, precision, devices.
     """
     if part not in PARTS:
