@@ -295,7 +295,7 @@ if "${has_video}" && "${trains_expert}" && stage_begin 9 "${dumpdir}/face -> ${s
     need "${dumpdir}/face/tr_no_dev/video.scp" 4
     # shellcheck disable=SC2086
     train_job "$((ngpu > 1 ? ngpu : 1))" "${syncnet_exp}/log/train.log" \
-        "${python}" -m silvertalk.bin.syncnet_train --config "${syncnet_config}" --train_dir "${dumpdir}/face/tr_no_dev" \
+        "${python}" -m silvertalk.bin.train syncnet --config "${syncnet_config}" --train_dir "${dumpdir}/face/tr_no_dev" \
         --valid_dir "${dumpdir}/face/dev" --exp_dir "${syncnet_exp}" --trainer.ngpu "${ngpu}" --trainer.num_nodes "${num_nodes}" \
         "${init[@]}" ${syncnet_train_args}
     stage_end
@@ -310,7 +310,7 @@ if "${has_video}" && "${trains_face}" && stage_begin 10 "${dumpdir}/face, ${sync
     need "${syncnet_exp}/config.yaml" 9
     # shellcheck disable=SC2086
     train_job "$((ngpu > 1 ? ngpu : 1))" "${wav2lip_exp}/log/train.log" \
-        "${python}" -m silvertalk.bin.wav2lip_train --config "${wav2lip_config}" --train_dir "${dumpdir}/face/tr_no_dev" \
+        "${python}" -m silvertalk.bin.train wav2lip --config "${wav2lip_config}" --train_dir "${dumpdir}/face/tr_no_dev" \
         --valid_dir "${dumpdir}/face/dev" --syncnet_exp "${syncnet_exp}" --exp_dir "${wav2lip_exp}" \
         --trainer.ngpu "${ngpu}" --trainer.num_nodes "${num_nodes}" "${init[@]}" ${wav2lip_train_args}
     stage_end

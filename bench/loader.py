@@ -46,9 +46,11 @@ from silvertalk.data import read_scp
 from silvertalk.data.face_clips import FaceClip, load_face_clips
 from silvertalk.face.prepare.preprocessed import export_preprocessed
 from silvertalk.media import read_frames, wav2lip_mel
-from silvertalk.wav2lip.dataset import MIN_CLIP_FRAMES, SyncNetDataset, Wav2LipDataset, to_float
+from silvertalk.syncnet import dataset as syncnet
+from silvertalk.syncnet.dataset import MIN_CLIP_FRAMES
+from silvertalk.wav2lip import dataset as wav2lip
 
-KINDS = {"expert": SyncNetDataset, "generator": Wav2LipDataset}
+KINDS = {"expert": syncnet.SyncNetDataset, "generator": wav2lip.Wav2LipDataset}
 STARTERS = 64  # samples that start the workers
 
 
@@ -106,7 +108,8 @@ class Floats(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         """One item."""
-        return to_float(self.dataset[index])
+        item = self.dataset[index]
+        return (wav2lip if "reference" in item else syncnet).to_float(item)
 
 
 class Indices(list):

@@ -13,9 +13,10 @@ import time
 
 import torch
 
+from silvertalk.syncnet.losses import sync_loss
 from silvertalk.utils.cli import make_parser, run
 from silvertalk.wav2lip import SyncNet, Wav2Lip
-from silvertalk.wav2lip.losses import sync_loss, weighted_l1
+from silvertalk.wav2lip.losses import weighted_l1
 from silvertalk.wav2lip.modules import mixture
 
 SYNC_WEIGHT = 0.03

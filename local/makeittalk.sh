@@ -50,7 +50,7 @@ train_branch() {
     [ "${model}" = translation ] || [ "${ngpu}" -gt 0 ] || threads=(env OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}")
     # shellcheck disable=SC2086  # more options are several words
     train_job "$((ngpu > 1 ? ngpu : 1))" "${!exp}/log/train.log" \
-        "${threads[@]}" "${python}" -m "silvertalk.bin.makeittalk_${model}_train" --config "${!config}" --exp_dir "${!exp}" \
+        "${threads[@]}" "${python}" -m silvertalk.bin.train "makeittalk_${model}" --config "${!config}" --exp_dir "${!exp}" \
         --trainer.ngpu "${ngpu}" --trainer.num_nodes "${num_nodes}" "$@" "${from[@]}" ${!args}
 }
 

@@ -424,7 +424,7 @@ tts_pretrain() {
         log "the ${part} half: see ${tts_exp}/pretrain/${part}/train.log"
         OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} OMP_WAIT_POLICY=passive GLIBC_TUNABLES="${tts_malloc}" \
             ${cuda_cmd} --gpu "${ngpu}" "${tts_exp}/log/pretrain_${part}.log" \
-            "${python}" -m silvertalk.bin.tts_pretrain --config "${tts_pretrain_config//PART/${part}}" --part "${part}" \
+            "${python}" -m silvertalk.bin.train tts_pretrain --config "${tts_pretrain_config//PART/${part}}" --part "${part}" \
             --voice_config "${tts_exp}/log/init/config.yaml" --exp_dir "${tts_exp}/pretrain/${part}" \
             --trainer.ngpu "${ngpu}" "${init[@]}" &
         jobs+=("$!")

@@ -51,12 +51,12 @@ class Networks:
             FileNotFoundError: A file that was named is not there.
             ValueError: Weights of another network, or an unknown crop.
         """
+        from silvertalk.syncnet.checkpoint import load_checkpoint
         from silvertalk.syncnet.syncnet_v2 import find_syncnet_v2, load_syncnet_v2
-        from silvertalk.wav2lip.checkpoint import load_network
 
         if lse_crop not in lse.CROPS:
             raise ValueError(f"lse_crop '{lse_crop}' is none of {', '.join(lse.CROPS)}")
-        expert = load_network(syncnet_exp).to(device) if syncnet_exp else None
+        expert = load_checkpoint(syncnet_exp).to(device) if syncnet_exp else None
         if expert is None:
             logging.warning("no --syncnet_exp: the expert's distance, confidence and offset are left out")
         weights = find_syncnet_v2(syncnet_v2)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from skimage.metrics import structural_similarity
 
-from silvertalk.face.lips import frame_energy, lag_correlation, pearson
+from silvertalk.face.lips import WINDOW, WINDOW_STEP, frame_energy, lag_correlation, pearson
 from silvertalk.media.mel import MELS_PER_SECOND, SAMPLING_RATE
 from silvertalk.media.speech import runs_of, speech_mask
 
@@ -22,7 +22,6 @@ MAX_PSNR = 100.0  # dB, given to identical pictures
 LUMA = np.array([0.299, 0.587, 0.114])  # of RGB, ITU-R BT.601
 FPS = 25
 MIN_SILENCE = 8  # frames, 0.32 s; a shorter pause shows no rest
-WINDOW, WINDOW_STEP = 25, 12  # frames, 1 and 0.48 s: windows over which a measure's spread is taken
 STILL = 0.25  # of a clip's own movement; in windows with less the real mouth rests, and nothing correlates
 
 
@@ -60,19 +59,6 @@ def correlation_spread(generated: np.ndarray, real: np.ndarray, valid: np.ndarra
     spans = [slice(k, k + WINDOW) for k in range(0, len(real) - WINDOW + 1, WINDOW_STEP)]
     moving = [span for span in spans if np.std(real[span]) > STILL * np.std(real)]
     return float(np.std([pearson(generated[s], real[s]) for s in moving])) if len(moving) > 1 else float("nan")
-
-
-def window_spread(values: np.ndarray) -> float:
-    """Standard deviation of a framewise measure's means over windows of 1 s.
-
-    Args:
-        values: (T,), one for each frame at 25 fps.
-
-    Returns:
-        0 or more; nan for less than 1.5 s.
-    """
-    means = [np.mean(values[k : k + WINDOW]) for k in range(0, len(values) - WINDOW + 1, WINDOW_STEP)]
-    return float(np.std(means)) if len(means) > 1 else float("nan")
 
 
 def silent_frames(wav: np.ndarray, num_frames: int) -> np.ndarray:

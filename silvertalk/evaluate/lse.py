@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from scipy.signal import medfilt
 
-from silvertalk.evaluate.lips import window_spread
 from silvertalk.evaluate.tables import Row
+from silvertalk.face.lips import window_spread
 from silvertalk.syncnet.syncnet_v2 import IMG_SIZE, SyncNetV2, lip_sync_error
 
 CROPS = ("face", "frame")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import silvertalk
 
-# Worker (as in "-m silvertalk.bin.NAME" of a log's first line) -> stage.
+# Worker (as in "-m silvertalk.bin.NAME", or "-m silvertalk.bin.train NAME", of a log's first line) -> stage.
 STAGES = {
     "audio_dump": 2,
     "face_dump": 3,
@@ -19,14 +19,14 @@ STAGES = {
     "sync_measure": 4,
     "sync_filter": 4,
     "tokenize_text": 5,
-    "syncnet_train": 9,
-    "wav2lip_train": 10,
-    "makeittalk_autovc_train": 11,
+    "syncnet": 9,
+    "wav2lip": 10,
+    "makeittalk_autovc": 11,
     "makeittalk_dump": 11,
     "makeittalk_statistics": 11,
-    "makeittalk_content_train": 12,
-    "makeittalk_speaker_train": 13,
-    "makeittalk_translation_train": 14,
+    "makeittalk_content": 12,
+    "makeittalk_speaker": 13,
+    "makeittalk_translation": 14,
     "lipsync_decode": 15,
     "makeittalk_decode": 15,
     "score_lips": 16,
@@ -135,7 +135,7 @@ def _read_interval(path: Path) -> tuple[int, float, float] | None:
 
 def _stage(command: str, path: Path) -> int | None:
     """Tell the stage from a job's command line."""
-    worker = re.search(r"-m (?:silvertalk|espnet2)\.bin\.(\w+)", command)
+    worker = re.search(r"-m (?:silvertalk|espnet2)\.bin\.(?:train )?(\w+)", command)
     if worker and worker.group(1) in ("gan_tts_train", "tts_train"):
         return 6 if "tts_stats" in str(path) else 7
     return STAGES.get(worker.group(1)) if worker else None

@@ -5,6 +5,7 @@ import numpy as np
 from silvertalk.media.mel import MELS_PER_SECOND
 from silvertalk.media.timing import FPS
 
+WINDOW, WINDOW_STEP = 25, 12  # frames, 1 and 0.48 s: windows over which a measure's spread is taken
 MAX_LAG = 12  # frames, 0.48 s; recordings that are further out of step are rare
 INNER_LIP_PAIRS = ((61, 67), (62, 66), (63, 65))  # upper, lower
 
@@ -70,3 +71,16 @@ def lag_correlation(opening: np.ndarray, energy: np.ndarray, max_lag: int) -> np
         second = slice(max(0, lag), length - max(0, -lag))
         result[max_lag + lag] = pearson(opening[first], energy[second])
     return result
+
+
+def window_spread(values: np.ndarray) -> float:
+    """Standard deviation of a framewise measure's means over windows of 1 s.
+
+    Args:
+        values: (T,), one for each frame at 25 fps.
+
+    Returns:
+        0 or more; nan for less than 1.5 s.
+    """
+    means = [np.mean(values[k : k + WINDOW]) for k in range(0, len(values) - WINDOW + 1, WINDOW_STEP)]
+    return float(np.std(means)) if len(means) > 1 else float("nan")

@@ -27,7 +27,7 @@ _HOMES = {
     "draw_landmarks": "silvertalk.makeittalk.drawing",
     "export_official": "silvertalk.makeittalk.checkpoint",
     "load_checkpoint": "silvertalk.makeittalk.checkpoint",
-    "save_checkpoint": "silvertalk.makeittalk.checkpoint",
+    "save_checkpoint": "silvertalk.training.checkpoint",
 }
 
 

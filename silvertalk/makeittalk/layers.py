@@ -1,30 +1,11 @@
 """The building blocks of MakeItTalk's networks; attribute names fix the checkpoint keys."""
 
-import functools
-import inspect
 import math
 
 import torch
 from torch import nn
 
 MAX_LENGTH = 512  # positions a transformer tells apart
-
-
-class Network(nn.Module):
-    """A network that keeps its constructor's arguments in ``options``, so that a file can name and rebuild it."""
-
-    def __init_subclass__(cls, **kwargs):
-        super().__init_subclass__(**kwargs)
-        build = cls.__init__
-
-        @functools.wraps(build)
-        def build_and_remember(self, *args, **options):
-            given = inspect.signature(build).bind(self, *args, **options)
-            given.apply_defaults()
-            build(self, *args, **options)
-            self.options = {name: value for name, value in given.arguments.items() if name != "self"}
-
-        cls.__init__ = build_and_remember
 
 
 def mlp(*sizes: int, slope: float, norm: bool = False) -> nn.Sequential:

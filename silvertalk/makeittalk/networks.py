@@ -20,11 +20,11 @@ from silvertalk.makeittalk.layers import (
     MAX_LENGTH,
     Decoder,
     Encoder,
-    Network,
     UNetLevel,
     conv_group_norm,
     mlp,
 )
+from silvertalk.training.network import Network
 
 __all__ = [
     "MAX_LENGTH",
@@ -307,7 +307,7 @@ class GruDiscriminator(Network):
     ``(N, 204), (N, comb_size) -> (number of windows, 1)``, least squares, no final activation.
 
     Args:
-        comb_size: Numbers per frame that the movement is judged against.
+        comb_size: Numbers per frame that the movement is compared with.
         window: Frames looked at together; a shorter movement is one window.
         hidden_size: Width of the GRU.
     """

@@ -23,15 +23,16 @@ from torch.utils.data import default_collate
 from silvertalk.data import read_scp
 from silvertalk.data.face_clips import FaceClip
 from silvertalk.media.mel import MELS_PER_SECOND
+from silvertalk.media.timing import FPS
+from silvertalk.syncnet.dataset import SyncNetDataset, to_float
+from silvertalk.syncnet.losses import cosine_bce
+from silvertalk.training.learning import PATIENCE
 from silvertalk.utils import progress, write_text
-from silvertalk.wav2lip.dataset import FPS, SyncNetDataset, to_float
-from silvertalk.wav2lip.losses import cosine_bce
 
 CHANCE = 0.693  # cross entropy of a guess
 LEARNT = 0.35  # half of chance: what a batch learnt by heart falls below
 LEAK = 0.62  # with shuffled labels; sampling alone leaves the mean of the last batches above it
 AT_CHANCE = CHANCE - 0.01
-PATIENCE = 4  # epochs at chance before a word is said
 FEW_SPEAKERS, FEW_MINUTES, POOR_SYNC = 5, 5.0, 0.2
 WHERE_TO_LOOK = (
     "look at (1) the offsets of stage 4 (utt2offset; they should be few and near 0), (2) the frame rate: every video at"
@@ -201,20 +202,4 @@ def expert_advice(epoch: int, train_loss: float, valid_loss: float | None) -> st
     return (
         f"after {epoch} epochs the expert knows its clips (loss {train_loss:.3f}) and guesses on others"
         f" ({valid_loss:.3f}): it needs more speakers and minutes, or the validation set is out of step"
-    )
-
-
-def generator_advice(epoch: int, valid_sync: float | None, waits: bool) -> str | None:
-    """Say what to look at when the generated lips do not follow the sound.
-
-    Args:
-        epoch: How many epochs there were.
-        valid_sync: Sync loss of validation; None: there is no expert.
-        waits: The sync loss is wanted and does not count yet.
-    """
-    if not waits or valid_sync is None or epoch < 2 * PATIENCE:
-        return None
-    return (
-        f"after {epoch} epochs the sync loss ({valid_sync:.2f}) is still too high to count (loss.sync_below): see that"
-        " the expert is good on held-out clips (valid/loss of stage 9 about 0.25 is), or train longer on L1"
     )

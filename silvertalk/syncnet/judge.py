@@ -9,10 +9,8 @@ compared with zeros. Figures are not comparable with published LSE.
 import numpy as np
 import torch
 
-from silvertalk.evaluate.lips import window_spread
-from silvertalk.evaluate.tables import Row
-from silvertalk.syncnet.windows import mel_start
-from silvertalk.wav2lip.networks import MEL_STEP_SIZE, SYNCNET_T, lower_half
+from silvertalk.face.lips import window_spread
+from silvertalk.syncnet.windows import MEL_STEP_SIZE, SYNCNET_T, lower_half, mel_start
 
 MAX_OFFSET = 15  # frames, 0.6 s
 MIN_WINDOWS = 5  # an offset with fewer pairs is not judged
@@ -116,7 +114,7 @@ def window_distances(audio: np.ndarray, video: np.ndarray, max_offset: int = MAX
     return min(known, key=np.mean)
 
 
-def expert_scores(audio: np.ndarray, video: np.ndarray) -> Row:
+def expert_scores(audio: np.ndarray, video: np.ndarray) -> dict[str, float]:
     """Everything the expert says of a clip's embeddings: ``confidence``, ``offset``, ``distance`` and its spread."""
     confidence, offset = confidence_and_offset(offset_curve(audio, video))
     distances = window_distances(audio, video)

@@ -1,4 +1,4 @@
-"""Sync networks as judges of stage 4: at which lag lips and sound fit best."""
+"""Sync networks as the scorers of stage 4: at which lag lips and sound fit best."""
 
 import os
 from collections.abc import Iterable
@@ -10,15 +10,13 @@ from silvertalk.face.prepare.offset import Scorer
 from silvertalk.media.picture import resize
 from silvertalk.syncnet import judge as sync
 from silvertalk.syncnet import syncnet_v2
-from silvertalk.wav2lip.checkpoint import load_network
-
-EXPERT = "SyncNet"  # class in networks.py
+from silvertalk.syncnet.checkpoint import load_checkpoint
 
 
 def make_scorer(
     sync_expert: str | os.PathLike | None = None, weights: str | os.PathLike | None = None, device: str = "cpu"
 ) -> Scorer | None:
-    """Choose the best judge there is: our expert, else the published SyncNet, else none.
+    """Choose the best scorer there is: our expert, else the published SyncNet, else none.
 
     Args:
         sync_expert: Experiment folder of stage 9.
@@ -41,11 +39,7 @@ class ExpertScorer:
     name = "expert"
 
     def __init__(self, exp_dir: str | os.PathLike, device: str = "cpu"):
-        self._expert = load_network(exp_dir).to(device)
-        if type(self._expert).__name__ != EXPERT:
-            raise ValueError(
-                f"{exp_dir} holds a {type(self._expert).__name__}, not an expert; name a folder of stage 9"
-            )
+        self._expert = load_checkpoint(exp_dir).to(device)
 
     def __call__(self, faces: Iterable[np.ndarray], wav: np.ndarray, mel: np.ndarray) -> np.ndarray:
         """See ``silvertalk.face.prepare.offset.Scorer``."""
@@ -94,7 +88,7 @@ def mean_distance(audio: np.ndarray, video: np.ndarray, max_lag: int) -> np.ndar
 
 
 def _filled(curve: np.ndarray) -> np.ndarray:
-    """Give lags that could not be judged the lowest value there is.
+    """Give lags that could not be scored the lowest value there is.
 
     Raises:
         ValueError: No lag could.

@@ -26,13 +26,13 @@ from scipy.signal import medfilt
 from torch import nn
 
 from silvertalk.media.mel import SAMPLING_RATE
+from silvertalk.media.timing import SAMPLES_PER_FRAME
 from silvertalk.syncnet.windows import SYNCNET_T
-from silvertalk.wav2lip.checkpoint import load_checkpoint
+from silvertalk.training.weights import load_state, read_weights
 
 IMG_SIZE = 224  # pixels
 EMBEDDING = 1024
 VSHIFT = 15  # frames, 0.6 s
-SAMPLES_PER_FRAME = SAMPLING_RATE // 25
 MFCC_PER_FRAME, MFCC_WINDOW = 4, 20  # columns of 10 ms
 BATCH_SIZE = 20  # windows at a time, as published; 90 MB of activations
 SMOOTHED_FRAMES = 9  # of the framewise confidence
@@ -134,7 +134,7 @@ def load_syncnet_v2(path: str | os.PathLike, device: str = "cpu") -> SyncNetV2:
         FileNotFoundError: No such file.
         ValueError: Weights of another network; names the first key that does not fit.
     """
-    return load_checkpoint(path, SyncNetV2()).float().eval().to(device)
+    return load_state(SyncNetV2(), read_weights(path)[0], str(path)).float().eval().to(device)
 
 
 @dataclass

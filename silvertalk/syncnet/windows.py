@@ -3,12 +3,13 @@
 import numpy as np
 
 from silvertalk.media.mel import MELS_PER_SECOND
+from silvertalk.media.timing import FPS
 
 MEL_STEP_SIZE = 16  # columns, 0.2 s
 SYNCNET_T = 5  # frames, 0.2 s
 
 
-def mel_start(frame: int, fps: float = 25.0) -> int:
+def mel_start(frame: int, fps: float = FPS) -> int:
     """First mel column of the window that belongs to a frame: int(80 * frame / fps)."""
     return int(MELS_PER_SECOND * (frame / fps))
 
@@ -44,6 +45,11 @@ def mel_chunk_starts(n_mel_frames: int, fps: float) -> list[int]:
 def padded_columns(num_frames: int, fps: float) -> int:
     """Mel columns needed so that each of ``num_frames`` frames has a whole window of its own."""
     return int((num_frames - 1) * (MELS_PER_SECOND / fps)) + MEL_STEP_SIZE
+
+
+def lower_half(x):
+    """Keep the lower half of pictures (..., H, W), an array or a tensor."""
+    return x[..., x.shape[-2] // 2 :, :]
 
 
 def mask_lower_half(frames: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, TQDMProgre
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from silvertalk.training.experiment import find_weights
+from silvertalk.training.learning import TrainedModule
 from silvertalk.utils.files import atomic_path, remove_leftovers
 from silvertalk.utils.processor import has_native_bf16, instruction_set
 
@@ -60,14 +61,7 @@ def choose_precision(options: TrainerOptions) -> str:
     return chosen
 
 
-def fit(
-    module: lightning.LightningModule,
-    train_loader,
-    valid_loader,
-    exp_dir: str | os.PathLike,
-    options: TrainerOptions,
-    save_weights: Callable[[Path, int, int], None],
-) -> Path:
+def fit(module: TrainedModule, train_loader, valid_loader, exp_dir: str | os.PathLike, options: TrainerOptions) -> Path:
     """Train, resuming where a killed run stopped.
 
     Args:
@@ -77,7 +71,6 @@ def fit(
         valid_loader: Batches for validation, likewise.
         exp_dir: Experiment folder.
         options: Length, precision, devices.
-        save_weights: Writes a weights file: (path, step, epoch).
 
     Returns:
         The averaged weights.
@@ -88,11 +81,28 @@ def fit(
     """
     exp_dir = Path(exp_dir)
     exp_dir.mkdir(parents=True, exist_ok=True)
-    folder = ExperimentFolder(exp_dir, save_weights, options.keep_nbest_models, options.patience)
+    folder = ExperimentFolder(exp_dir, module.save_weights, options.keep_nbest_models, options.patience)
+    trainer = _make_trainer(options, folder, steps_itself=not module.automatic_optimization)
+    checkpoint = exp_dir / "checkpoint.pth"
+    if trainer.is_global_zero:
+        remove_leftovers(exp_dir)  # of a killed run
+    with _log_file(exp_dir / "train.log") if trainer.is_global_zero else contextlib.nullcontext():
+        if trainer.world_size > 1:
+            logging.info("%d processes on %d nodes", trainer.world_size, trainer.num_nodes)
+        resumed = checkpoint if checkpoint.is_file() else None
+        if resumed:
+            logging.info("resuming from %s", checkpoint)
+        trainer.fit(module, train_loader, valid_loader, ckpt_path=resumed, weights_only=False)
+        if trainer.is_global_zero:
+            folder.average_best()
+    return find_weights(exp_dir)
+
+
+def _make_trainer(options: TrainerOptions, folder: "ExperimentFolder", steps_itself: bool) -> lightning.Trainer:
+    """Make Lightning's loop; a module that steps its optimisers itself sums and clips gradients, too."""
     averages = [EMAWeightAveraging(decay=options.ema)] if options.ema else []
-    steps_itself = not module.automatic_optimization
     parallel = max(options.ngpu, 1) * options.num_nodes > 1
-    trainer = lightning.Trainer(
+    return lightning.Trainer(
         accelerator="gpu" if options.ngpu else "cpu",
         devices=options.ngpu or 1,
         num_nodes=options.num_nodes,
@@ -104,7 +114,7 @@ def fit(
         limit_val_batches=options.num_valid_iters,
         accumulate_grad_batches=1 if steps_itself else options.accum_grad,
         gradient_clip_val=None if steps_itself else options.grad_clip or None,
-        logger=TensorBoardLogger(exp_dir, name="", version="tensorboard"),
+        logger=TensorBoardLogger(folder.exp_dir, name="", version="tensorboard"),
         callbacks=[folder, *averages, *([TQDMProgressBar()] if os.isatty(2) else [])],
         enable_progress_bar=os.isatty(2),
         enable_checkpointing=False,
@@ -113,19 +123,6 @@ def fit(
         num_sanity_val_steps=0,
         use_distributed_sampler=False,  # the loaders know their share
     )
-    checkpoint = exp_dir / "checkpoint.pth"
-    if trainer.is_global_zero:
-        remove_leftovers(exp_dir)  # of a killed run
-    with _log_file(exp_dir / "train.log") if trainer.is_global_zero else contextlib.nullcontext():
-        if trainer.world_size > 1:
-            logging.info("%d processes on %d nodes", trainer.world_size, trainer.num_nodes)
-        if checkpoint.is_file():
-            logging.info("resuming from %s", checkpoint)
-        resumed = checkpoint if checkpoint.is_file() else None
-        trainer.fit(module, train_loader, valid_loader, ckpt_path=resumed, weights_only=False)
-        if trainer.is_global_zero:
-            folder.average_best()
-    return find_weights(exp_dir)
 
 
 @contextlib.contextmanager

@@ -1,14 +1,19 @@
-"""What the trainings of all models share: optimiser, logged values, samples that go on after a kill, loaders."""
+"""What the trainings of all models share: optimiser, logged values, weights and configuration."""
 
-from collections.abc import Callable, Iterator
+import logging
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from lightning.pytorch.utilities import rank_zero_only
 
-from silvertalk.training.fit import TrainerOptions
+from silvertalk import __version__
+from silvertalk.training.checkpoint import save_checkpoint
+from silvertalk.training.experiment import resolved, save_config
+
+PATIENCE = 4  # epochs before a word is said of a training that learns nothing
 
 
 @dataclass
@@ -36,6 +41,20 @@ class TrainedModule(lightning.LightningModule):
     def configure_optimizers(self):
         """Adam, with a falling learning rate where one is asked for."""
         return self._adam(self.network, self.trainer.estimated_stepping_batches)
+
+    def save_weights(self, path: Path, step: int, epoch: int) -> None:
+        """Write the network."""
+        save_checkpoint(path, self.network, step, epoch)
+
+    def on_train_epoch_end(self) -> None:
+        """Say in plain words when nothing is being learnt."""
+        advice = self._advice()
+        if advice and self.trainer.is_global_zero:
+            logging.warning(advice)
+
+    def _advice(self) -> str | None:
+        """What to look at when nothing is being learnt; None: all is well."""
+        return None
 
     def _adam(self, network: torch.nn.Module, steps: int):
         """Adam for one network, and its schedule."""
@@ -65,10 +84,21 @@ class TrainedModule(lightning.LightningModule):
 
 
 class ManualSteps(TrainedModule):
-    """Part of a ``TrainedModule`` with several optimisers, which steps them itself."""
+    """Part of a ``TrainedModule`` with two optimisers, which steps them itself.
 
-    accum_grad: int  # batches summed before a step
-    grad_clip: float  # limit of the gradients' norm; 0: none
+    Args:
+        accum_grad: Batches summed before a step.
+        grad_clip: Limit of the gradients' norm; 0: none.
+    """
+
+    def __init__(self, *args, accum_grad: int = 1, grad_clip: float = 0.0, **others):
+        super().__init__(*args, **others)
+        self.automatic_optimization = False
+        self.accum_grad, self.grad_clip = accum_grad, grad_clip
+
+    def save_weights(self, path: Path, step: int, epoch: int) -> None:
+        """Write the network; Lightning counts the steps of both optimisers."""
+        super().save_weights(path, step // 2, epoch)
 
     def _adams(self, networks: list[torch.nn.Module]) -> list[dict]:
         """One Adam for each network."""
@@ -91,75 +121,18 @@ class ManualSteps(TrainedModule):
                 schedule.step()
 
 
-def least_squares(opinion: torch.Tensor, label: float) -> torch.Tensor:
-    """LSGAN's loss (Mao et al. 2017): mean squared distance of a discriminator's answers from a label.
+def least_squares(scores: torch.Tensor, label: float) -> torch.Tensor:
+    """LSGAN's loss (Mao et al. 2017): mean squared distance of a discriminator's scores from a label.
 
     Args:
-        opinion: Any shape.
+        scores: Any shape.
         label: 1 for real ones, and for made ones that are to be taken for real; 0 for made ones.
     """
-    return (opinion - label).square().mean()
+    return (scores - label).square().mean()
 
 
-class EpochSampler(Sampler):
-    """Indices that continue from epoch to epoch instead of starting again.
-
-    Of several processes each takes its share, so that their batches together
-    are what one process would take with a batch as large as theirs together.
-
-    Args:
-        samples_per_epoch: Length of an epoch, of this process.
-        repeats: Every epoch has the indices of the first, as validation needs.
-    """
-
-    def __init__(self, samples_per_epoch: int, repeats: bool = False):
-        self.samples_per_epoch, self.repeats = samples_per_epoch, repeats
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before each epoch, of validation too."""
-        self.epoch = 0 if self.repeats else epoch
-
-    def __len__(self) -> int:
-        return self.samples_per_epoch
-
-    def __iter__(self) -> Iterator[int]:
-        rank, processes = 0, 1
-        if torch.distributed.is_initialized():
-            rank, processes = torch.distributed.get_rank(), torch.distributed.get_world_size()
-        first = self.epoch * self.samples_per_epoch
-        return iter(range(first * processes + rank, (first + self.samples_per_epoch) * processes, processes))
-
-
-def make_loaders(
-    train: Dataset,
-    valid: Dataset,
-    batch_size: int,
-    num_workers: int,
-    trainer: TrainerOptions,
-    collate_fn: Callable | None = None,
-    num_valid: int | None = None,
-) -> tuple[DataLoader, DataLoader]:
-    """Make the two loaders; validation always sees the same samples.
-
-    Args:
-        train: Samples that are a pure function of any index from 0 on.
-        valid: Likewise.
-        batch_size: Samples of a batch, of each process.
-        num_workers: Loader processes.
-        trainer: Length of the epochs.
-        collate_fn: Makes a batch of samples; None: torch's.
-        num_valid: Samples of a validation; None: as many as it may take.
-    """
-    per_epoch = batch_size * trainer.num_iters_per_epoch * trainer.accum_grad
-    common: dict[str, Any] = {
-        "batch_size": batch_size,
-        "num_workers": num_workers,
-        "collate_fn": collate_fn,
-        "pin_memory": trainer.ngpu > 0,
-        "persistent_workers": num_workers > 0,  # they remember where things lie
-    }
-    train_loader = DataLoader(train, sampler=EpochSampler(per_epoch), drop_last=True, **common)
-    if num_valid is None:
-        num_valid = batch_size * trainer.num_valid_iters
-    return train_loader, DataLoader(valid, sampler=EpochSampler(num_valid, repeats=True), **common)
+@rank_zero_only
+def save_training(task: str, exp_dir: str, network: torch.nn.Module, **sections) -> None:
+    """Write what was asked of a training beside its weights, the size of the network as it came to be."""
+    model = dict(network.options)
+    save_config(exp_dir, {"task": task, "version": __version__, "model": model, **resolved(**sections)})

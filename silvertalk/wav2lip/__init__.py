@@ -17,13 +17,13 @@ __all__ = [
 _HOMES = {
     "PatchDiscriminator": "silvertalk.wav2lip.networks",
     "QualityDiscriminator": "silvertalk.wav2lip.networks",
-    "SyncNet": "silvertalk.wav2lip.networks",
+    "SyncNet": "silvertalk.syncnet.networks",
     "Wav2Lip": "silvertalk.wav2lip.networks",
-    "describe": "silvertalk.wav2lip.checkpoint",
+    "describe": "silvertalk.training.checkpoint",
     "export_network": "silvertalk.wav2lip.export",
     "load_checkpoint": "silvertalk.wav2lip.checkpoint",
     "mel_chunk_starts": "silvertalk.syncnet.windows",
-    "save_checkpoint": "silvertalk.wav2lip.checkpoint",
+    "save_checkpoint": "silvertalk.training.checkpoint",
 }
 
 

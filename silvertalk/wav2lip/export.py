@@ -14,8 +14,9 @@ from torch import nn
 
 from silvertalk.engine.convert import write_onnx, write_openvino
 from silvertalk.engine.runtimes import import_openvino
+from silvertalk.training.checkpoint import describe, save_checkpoint
 from silvertalk.utils import atomic_path
-from silvertalk.wav2lip.checkpoint import describe, load_checkpoint, save_checkpoint
+from silvertalk.wav2lip.checkpoint import load_checkpoint
 from silvertalk.wav2lip.convert import expert_shapes, generator_shapes
 
 FORMATS = ("wav2lip", "safetensors", "onnx", "openvino")
@@ -50,7 +51,7 @@ def export_network(model: str | os.PathLike, out: str | os.PathLike, format: str
     if format in CONVERTERS and kind not in ("Wav2Lip", "SyncNet"):
         raise ValueError(f"{model}: a {kind} is for training only; use --format wav2lip or safetensors")
     if format == "wav2lip":
-        save_checkpoint(out, network.state_dict(), about=describe(network))
+        save_checkpoint(out, network)
     elif format == "safetensors":
         _write_safetensors(network, out)
     else:

@@ -1,43 +1,13 @@
-"""Losses of Wav2Lip (Prajwal et al. 2020, section 3)."""
+"""Losses of Wav2Lip (Prajwal et al. 2020, section 3), besides ``sync_loss``."""
 
 from pathlib import Path
 
 import torch
 from torch.nn import functional
 
-from silvertalk.wav2lip.networks import fold_time, lower_half, stack_window
-
-
-def cosine_bce(audio: torch.Tensor, face: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
-    """Binary cross entropy of the cosine of two embeddings (equation 1).
-
-    Args:
-        audio: (B, D), unit norm, not negative.
-        face: (B, D), likewise.
-        label: (B,), 1 for pairs that belong together.
-
-    Returns:
-        Scalar; 0.693 is chance.
-    """
-    # Rounding gives cosines above 1; half precision cannot hold the logarithm.
-    with torch.autocast(audio.device.type, enabled=False):
-        cosine = (_precise(audio) * _precise(face)).sum(dim=1).clamp(0.0, 1.0)
-        return functional.binary_cross_entropy(cosine, label.to(cosine.dtype))
-
-
-def sync_loss(expert: torch.nn.Module, mel: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
-    """Ask the expert whether generated lips fit the sound (equation 2).
-
-    Args:
-        expert: ``SyncNet``, frozen and in eval mode.
-        mel: (B, 1, 80, 16).
-        frames: (B, 3, 5, H, W), BGR in [0, 1].
-
-    Returns:
-        Scalar.
-    """
-    audio, face = expert(mel, stack_window(frames))
-    return cosine_bce(audio, face, torch.ones(len(mel), device=mel.device))
+from silvertalk.syncnet.losses import precise
+from silvertalk.syncnet.windows import lower_half
+from silvertalk.wav2lip.networks import fold_time
 
 
 def weighted_l1(generated: torch.Tensor, target: torch.Tensor, mouth_weight: float) -> torch.Tensor:
@@ -57,7 +27,7 @@ def weighted_l1(generated: torch.Tensor, target: torch.Tensor, mouth_weight: flo
     height, width = target.shape[-2:]
     weights = torch.ones(height, width, device=target.device)
     weights[int(0.55 * height) : int(0.9 * height), width // 4 : 3 * width // 4] = mouth_weight
-    return ((_precise(generated) - target).abs() * weights).mean() / weights.mean()
+    return ((precise(generated) - target).abs() * weights).mean() / weights.mean()
 
 
 def adversarial_loss(prediction: torch.Tensor, kind: str) -> torch.Tensor:
@@ -71,7 +41,7 @@ def adversarial_loss(prediction: torch.Tensor, kind: str) -> torch.Tensor:
         Scalar.
     """
     if kind == "hinge":
-        return -_precise(prediction).mean()
+        return -precise(prediction).mean()
     return _bce(prediction, 1.0)
 
 
@@ -87,20 +57,15 @@ def discriminator_losses(real: torch.Tensor, fake: torch.Tensor, kind: str) -> t
         Its losses on real and on generated pictures, scalars.
     """
     if kind == "hinge":
-        return torch.relu(1 - _precise(real)).mean(), torch.relu(1 + _precise(fake)).mean()
+        return torch.relu(1 - precise(real)).mean(), torch.relu(1 + precise(fake)).mean()
     return _bce(real, 1.0), _bce(fake, 0.0)
 
 
 def _bce(probability: torch.Tensor, label: float) -> torch.Tensor:
     """Binary cross entropy of probabilities against one label; half precision cannot hold the logarithm."""
     with torch.autocast(probability.device.type, enabled=False):
-        probability = _precise(probability)
+        probability = precise(probability)
         return functional.binary_cross_entropy(probability, torch.full_like(probability, label))
-
-
-def _precise(x: torch.Tensor) -> torch.Tensor:
-    """Half precision to float32; the rest stays."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def gradient_difference(generated: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -116,7 +81,7 @@ def gradient_difference(generated: torch.Tensor, target: torch.Tensor) -> torch.
     Returns:
         Scalar.
     """
-    difference = _precise(generated) - target
+    difference = precise(generated) - target
     return difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean()
 
 

@@ -1,4 +1,4 @@
-"""One optimisation step of the sync expert and of the generator, as Lightning wants it."""
+"""One optimisation step of the generator, as Lightning wants it."""
 
 import logging
 from dataclasses import dataclass
@@ -6,34 +6,33 @@ from pathlib import Path
 
 import torch
 
-from silvertalk.syncnet.guard import expert_advice, generator_advice
-from silvertalk.training.learning import ManualSteps, OptimOptions, TrainedModule
-from silvertalk.wav2lip.checkpoint import describe, save_checkpoint
+from silvertalk.syncnet.losses import sync_loss
+from silvertalk.syncnet.modules import PictureTraining
+from silvertalk.syncnet.networks import SyncNet
+from silvertalk.training.checkpoint import save_checkpoint
+from silvertalk.training.learning import PATIENCE, ManualSteps, OptimOptions
 from silvertalk.wav2lip.dataset import to_float
 from silvertalk.wav2lip.losses import (
     PerceptualDistance,
     adversarial_loss,
-    cosine_bce,
     discriminator_losses,
     gradient_difference,
-    sync_loss,
     weighted_l1,
 )
-from silvertalk.wav2lip.networks import SyncNet
 from silvertalk.wav2lip.samples import Preview, save_collage
 
 
 @dataclass
 class LossOptions:
-    """What the generator is judged by. The weights add up to at most 1; the rest is the L1 distance's."""
+    """The losses of the generator. The weights add up to at most 1; the rest is the L1 distance's."""
 
     mouth_weight: float = 1.0  # of a mouth pixel against any other in the L1 distance
-    sync_weight: float = 0.03  # of the expert's judgement once it is switched on; 0: never
+    sync_weight: float = 0.03  # of the sync loss once it is switched on; 0: never
     sync_below: float = 0.75  # switched on when the validation sync loss falls below this
     gradient_weight: float = 0.0  # of the gradients' L1 distance, for sharp edges
     lpips_weight: float = 0.0  # of the perceptual distance of the lower halves; needs the backbone's weights
     lpips_backbone: str = "vgg"  # alex, vgg or squeeze
-    adversarial_weight: float = 0.0  # of the discriminator's judgement; 0: there is none
+    adversarial_weight: float = 0.0  # of the adversarial loss; 0: there is no discriminator
     adversarial_from: int = 0  # optimiser steps after which it counts; it learns from the beginning
     discriminator: str = "quality"  # quality (published, BCE), or patch (hinge)
 
@@ -48,49 +47,8 @@ class LossOptions:
 DISCRIMINATOR_LOSSES = {"quality": "bce", "patch": "hinge"}
 
 
-class _Training(TrainedModule):
-    """What both trainings share."""
-
-    def __init__(self, network: torch.nn.Module, optim: OptimOptions):
-        # Channels last is what oneDNN and tensor cores want.
-        super().__init__(network.to(memory_format=torch.channels_last), optim)
-
-    def on_after_batch_transfer(self, batch: dict[str, torch.Tensor], dataloader_idx: int) -> dict[str, torch.Tensor]:
-        """Scale the pictures on the device."""
-        return to_float(batch)
-
-    def save_weights(self, path: Path, step: int, epoch: int) -> None:
-        """Write the network in the published layout."""
-        save_checkpoint(path, self.network.state_dict(), step, epoch, describe(self.network))
-
-
-class SyncNetTraining(_Training):
-    """The expert learns to tell matching from shifted pairs."""
-
-    def _step(self, batch: dict, stage: str) -> torch.Tensor:
-        audio, face = self.network(batch["mel"], batch["face"])
-        loss = cosine_bce(audio, face, batch["label"])
-        right = ((audio * face).sum(1) > 0.5) == (batch["label"] > 0.5)
-        self._log(stage, {"loss": loss, "accuracy": right.float().mean()}, len(face))
-        return loss
-
-    def training_step(self, batch, index):
-        """One batch."""
-        return self._step(batch, "train")
-
-    def validation_step(self, batch, index):
-        """One batch."""
-        self._step(batch, "valid")
-
-    def on_train_epoch_end(self) -> None:
-        """Say in plain words when nothing is being learnt."""
-        advice = expert_advice(self.current_epoch + 1, self._metric("train/loss"), self._metric("valid/loss"))
-        if advice and self.trainer.is_global_zero:
-            logging.warning(advice)
-
-
-class Wav2LipTraining(_Training):
-    """The generator learns the picture (L1 and what else is asked for) and, once it is near, the expert's judgement.
+class Wav2LipTraining(PictureTraining):
+    """The generator learns the picture (L1 and what else is asked for) and, once it is near, the sync loss.
 
     Args:
         network: The generator.
@@ -100,6 +58,8 @@ class Wav2LipTraining(_Training):
         images_dir: Where pictures of validation go.
         preview: A clip of which a video is made after each epoch.
     """
+
+    to_float = staticmethod(to_float)
 
     def __init__(
         self,
@@ -175,12 +135,25 @@ class Wav2LipTraining(_Training):
             self.sync_weight = self.loss.sync_weight
             logging.info("sync loss counts from now on (validation %.3f < %.2f)", value, self.loss.sync_below)
 
-    def on_train_epoch_end(self) -> None:
-        """Say in plain words when the lips do not come to follow the sound."""
+    def _advice(self) -> str | None:
         waits = self.loss.sync_weight > 0 and self.sync_weight == 0
-        advice = generator_advice(self.current_epoch + 1, self._metric("valid/sync"), waits)
-        if advice and self.trainer.is_global_zero:
-            logging.warning(advice)
+        return generator_advice(self.current_epoch + 1, self._metric("valid/sync"), waits)
+
+
+def generator_advice(epoch: int, valid_sync: float | None, waits: bool) -> str | None:
+    """Say what to look at when the generated lips do not follow the sound.
+
+    Args:
+        epoch: How many epochs there were.
+        valid_sync: Sync loss of validation; None: there is no expert.
+        waits: The sync loss is wanted and does not count yet.
+    """
+    if not waits or valid_sync is None or epoch < 2 * PATIENCE:
+        return None
+    return (
+        f"after {epoch} epochs the sync loss ({valid_sync:.2f}) is still too high to count (loss.sync_below): see that"
+        " the expert is good on held-out clips (valid/loss of stage 9 about 0.25 is), or train longer on L1"
+    )
 
 
 def mixture(values: dict[str, torch.Tensor], weights: dict[str, float]) -> torch.Tensor:
@@ -198,17 +171,13 @@ class Wav2LipGanTraining(ManualSteps, Wav2LipTraining):
     """The same against a discriminator, which learns after each step of the generator from the same pictures.
 
     Args:
-        discriminator: Judges (B, 3, T, H, W).
-        accum_grad: Batches summed before a step.
-        grad_clip: Limit of the gradients' norm; 0: none.
-        **others: As for ``Wav2LipTraining``.
+        discriminator: Takes (B, 3, T, H, W).
+        **others: As for ``Wav2LipTraining`` and ``ManualSteps``.
     """
 
-    def __init__(self, *args, discriminator: torch.nn.Module, accum_grad: int, grad_clip: float, **others):
+    def __init__(self, *args, discriminator: torch.nn.Module, **others):
         super().__init__(*args, **others)
-        self.automatic_optimization = False  # two optimisers
         self.discriminator = discriminator.to(memory_format=torch.channels_last)
-        self.accum_grad, self.grad_clip = accum_grad, grad_clip
         self.kind = DISCRIMINATOR_LOSSES[self.loss.discriminator]
 
     def configure_optimizers(self):
@@ -217,9 +186,8 @@ class Wav2LipGanTraining(ManualSteps, Wav2LipTraining):
 
     def save_weights(self, path: Path, step: int, epoch: int) -> None:
         """Write the generator, and the newest discriminator, from which a fine-tuning may start."""
-        super().save_weights(path, step // 2, epoch)  # Lightning counts the steps of both
-        judge = self.discriminator
-        save_checkpoint(path.with_name("discriminator.pth"), judge.state_dict(), step // 2, epoch, describe(judge))
+        super().save_weights(path, step, epoch)
+        save_checkpoint(path.with_name("discriminator.pth"), self.discriminator, step // 2, epoch)
 
     def _losses(self, batch: dict, generated: torch.Tensor) -> dict[str, torch.Tensor]:
         values = super()._losses(batch, generated)

@@ -13,7 +13,7 @@ so that their checkpoints load and ours load in their tools::
 
 A larger picture is halved more often: the inner levels are those of 96
 pixels, and levels are added on the outside. What remains at the bottom, 2 to
-5 pixels, unpadded convolutions reduce to one (``_shrinking``). (The published
+5 pixels, unpadded convolutions reduce to one (``shrinking``). (The published
 generators of 192 and 384 pixels listen through their expert and are not
 offered.)
 
@@ -24,53 +24,34 @@ in [-4, 4]. ``width`` scales every inner channel count, for small machines.
 import torch
 from torch import nn
 
-from silvertalk.syncnet.layers import ConvBlock, PlainConvBlock, TransposedConvBlock, same
-from silvertalk.syncnet.windows import MEL_STEP_SIZE, SYNCNET_T
-
-__all__ = [
-    "IMG_SIZES",
-    "MEL_STEP_SIZE",
-    "SYNCNET_T",
-    "PatchDiscriminator",
-    "QualityDiscriminator",
-    "SyncNet",
-    "Wav2Lip",
-    "fold_time",
-    "lower_half",
-    "stack_window",
-]
-
-IMG_SIZES = (96, 192, 256, 288, 384)  # pixels
+from silvertalk.syncnet.layers import ConvBlock, FaceNetwork, audio_encoder, halvings, same, scaled, shrinking
+from silvertalk.syncnet.windows import lower_half
 
 
-def _require_size(img_size: int) -> None:
-    """Refuse sizes for which there is no network."""
-    if img_size not in IMG_SIZES:
-        offered = ", ".join(map(str, IMG_SIZES))
-        raise ValueError(f"img_size {img_size} is not available; the networks exist for {offered} pixels")
+class TransposedConvBlock(nn.Module):
+    """Transposed convolution, batch norm, ReLU."""
+
+    def __init__(self, c_in: int, c_out: int, kernel_size, stride, padding, output_padding=0):
+        super().__init__()
+        self.conv_block = nn.Sequential(
+            nn.ConvTranspose2d(c_in, c_out, kernel_size, stride, padding, output_padding), nn.BatchNorm2d(c_out)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, c_in, H, W) -> (B, c_out, H', W')."""
+        return torch.relu(self.conv_block(x))
 
 
-def _scaled(width: float):
-    """Give a function that scales a channel count."""
-    return lambda channels: max(1, round(channels * width))
+class PlainConvBlock(nn.Module):
+    """Convolution and leaky ReLU, without normalisation (discriminator)."""
 
+    def __init__(self, c_in: int, c_out: int, kernel_size, stride, padding):
+        super().__init__()
+        self.conv_block = nn.Sequential(nn.Conv2d(c_in, c_out, kernel_size, stride, padding))
 
-def _halvings(side: int, bottom: int) -> list[int]:
-    """Sides after each stride of 2, until no more than ``bottom`` pixels remain."""
-    sides = []
-    while side > bottom:
-        side = (side + 1) // 2
-        sides.append(side)
-    return sides
-
-
-def _shrinking(side: int) -> list[int]:
-    """Kernels of the unpadded convolutions that reduce a side to 1: 3, or 2 for an even side."""
-    kernels = []
-    while side > 1:
-        kernels.append(2 + side % 2)
-        side -= kernels[-1] - 1
-    return kernels
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, c_in, H, W) -> (B, c_out, H', W')."""
+        return nn.functional.leaky_relu(self.conv_block(x), 0.01)
 
 
 def fold_time(x: torch.Tensor) -> torch.Tensor:
@@ -78,27 +59,7 @@ def fold_time(x: torch.Tensor) -> torch.Tensor:
     return torch.cat(x.unbind(2), dim=0)
 
 
-def _audio_encoder(c, inner_residuals: int, slope: float = 0.0, embedding: int = 512) -> nn.Sequential:
-    """Encode a mel window (B, 1, 80, 16) -> (B, c(embedding), 1, 1); an embedding above 512 adds a level."""
-    layers = [
-        ConvBlock(1, c(32), 3, 1, 1, slope=slope),
-        *same(c(32), 2, slope),
-        ConvBlock(c(32), c(64), 3, (3, 1), 1, slope=slope),
-        *same(c(64), 2, slope),
-        ConvBlock(c(64), c(128), 3, 3, 1, slope=slope),
-        *same(c(128), 2, slope),
-        ConvBlock(c(128), c(256), 3, (3, 2), 1, slope=slope),
-        *same(c(256), inner_residuals, slope),
-    ]
-    last = 256
-    if embedding > 512:
-        layers += [ConvBlock(c(256), c(512), 3, 1, 1, slope=slope), *same(c(512), 2, slope)]
-        last = 512
-    layers += [ConvBlock(c(last), c(embedding), 3, 1, 0), ConvBlock(c(embedding), c(embedding), 1, 1, 0)]
-    return nn.Sequential(*layers)
-
-
-class Wav2Lip(nn.Module):
+class Wav2Lip(FaceNetwork):
     """Generator: a masked face, a reference face and a mel window -> the face that says it.
 
     A U-Net: every level of the encoder is joined to the decoder's level of the same side.
@@ -114,11 +75,9 @@ class Wav2Lip(nn.Module):
     LEVELS = ((32, 2, 128), (64, 3, 256), (128, 2, 384), (256, 2, 512), (512, 1, 512))
 
     def __init__(self, img_size: int = 96, width: float = 1.0):
-        super().__init__()
-        _require_size(img_size)
-        c = _scaled(width)
-        self.img_size, self.width = img_size, width
-        sides = [img_size, *_halvings(img_size, bottom=5)]
+        super().__init__(img_size, width)
+        c = scaled(width)
+        sides = [img_size, *halvings(img_size, bottom=5)]
         encoder, skips, outs = [nn.Sequential(ConvBlock(6, c(16), 7, 1, 3))], [c(16)], [c(64)]
         added = len(sides) - 1 - len(self.LEVELS)
         for level in range(len(sides) - 1):
@@ -129,7 +88,7 @@ class Wav2Lip(nn.Module):
             encoder.append(nn.Sequential(down, *same(c(channels), residuals)))
             skips.append(c(channels))
             outs.append(c(out))
-        for kernel in _shrinking(sides[-1]):
+        for kernel in shrinking(sides[-1]):
             encoder.append(
                 nn.Sequential(ConvBlock(skips[-1], c(512), kernel, 1, 0), ConvBlock(c(512), c(512), 1, 1, 0))
             )
@@ -137,7 +96,7 @@ class Wav2Lip(nn.Module):
             skips.append(c(512))
             outs.append(c(512))
         self.face_encoder_blocks = nn.ModuleList(encoder)
-        self.audio_encoder = _audio_encoder(c, inner_residuals=1)
+        self.audio_encoder = audio_encoder(c, inner_residuals=1)
         decoder = [nn.Sequential(ConvBlock(c(512), c(512), 1, 1, 0))]
         for level in reversed(range(len(sides) - 1)):
             small, large = sides[level + 1], sides[level]
@@ -180,68 +139,7 @@ def _enlarging(small: int, large: int) -> tuple[int, int, int, int]:
     return (3, 2, 1, odd) if small > 1 and odd in (0, 1) else (large - small + 1, 1, 0, 0)
 
 
-class SyncNet(nn.Module):
-    """Expert that tells whether five mouth pictures and 0.2 s of sound belong together.
-
-    From 192 pixels on the embeddings are twice as wide and the ReLUs before
-    the last layers leaky, as in the fork's experts of 192 and 384 pixels; its
-    second one has fewer channels where the picture is large, and so have ours
-    of 256 and 288. Both embeddings have the same size at every ``img_size``
-    and ``width``. (The fork used its 192 expert with larger faces, where they
-    had not.)
-
-    Args:
-        img_size: Side of the full face pictures (pixels): 96, 192, 384
-            (published), 256 or 288; it sees their lower halves.
-        width: Factor on all inner channel counts; 1 is the published network.
-    """
-
-    PUBLISHED = (96, 192, 384)
-
-    def __init__(self, img_size: int = 96, width: float = 1.0):
-        super().__init__()
-        _require_size(img_size)
-        c = _scaled(width)
-        self.img_size, self.width = img_size, width
-        embedding, slope = (512, 0.0) if img_size == 96 else (1024, 0.2)
-        # The second layer's 5x5 kernel is padded by 1 only, which costs it 2 pixels.
-        sides = [(img_size - 1) // 2, *_halvings((img_size - 1) // 2, bottom=3)]
-        channels = [embedding, *(embedding >> level for level in range(len(sides) - 1))][::-1]
-        residuals = [2] * (len(sides) - 1) + [0]
-        if img_size <= 192:
-            residuals[1] = 3
-        layers = [
-            ConvBlock(3 * SYNCNET_T, c(channels[0] // 2), 7, 1, 3, slope=slope),
-            ConvBlock(c(channels[0] // 2), c(channels[0]), 5, (1, 2), 1, slope=slope),
-            *same(c(channels[0]), residuals[0], slope),
-        ]
-        for level in range(1, len(sides)):
-            layers.append(ConvBlock(c(channels[level - 1]), c(channels[level]), 3, 2, 1, slope=slope))
-            layers += same(c(channels[level]), residuals[level], slope)
-        layers += [ConvBlock(c(embedding), c(embedding), k, 1, 0, slope=slope) for k in _shrinking(sides[-1])]
-        layers.append(ConvBlock(c(embedding), c(embedding), 1, 1, 0))
-        if img_size == 192:  # its two layers before the last are not leaky
-            layers[-3].slope = layers[-2].slope = 0.0
-        self.face_encoder = nn.Sequential(*layers)
-        self.audio_encoder = _audio_encoder(c, inner_residuals=2, slope=slope, embedding=embedding)
-
-    def forward(self, mel: torch.Tensor, face: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Embed sound and lips.
-
-        Args:
-            mel: (B, 1, 80, 16).
-            face: (B, 15, S / 2, S), the lower halves of five frames, frame by frame.
-
-        Returns:
-            Audio and face embeddings, (B, D) each, unit norm, not negative; at
-            width 1 D is 512 for 96 pixels and 1024 for more.
-        """
-        embeddings = (self.audio_encoder(mel), self.face_encoder(face))
-        audio, video = (nn.functional.normalize(e.flatten(1), dim=1) for e in embeddings)
-        return audio, video
-
-
-class QualityDiscriminator(nn.Module):
+class QualityDiscriminator(FaceNetwork):
     """Tells real lower face halves from generated ones.
 
     Args:
@@ -253,11 +151,9 @@ class QualityDiscriminator(nn.Module):
     PUBLISHED = (96, 288)
 
     def __init__(self, img_size: int = 96, width: float = 1.0):
-        super().__init__()
-        _require_size(img_size)
-        c = _scaled(width)
-        self.img_size, self.width = img_size, width
-        sides = _halvings(img_size // 2, bottom=3)
+        super().__init__(img_size, width)
+        c = scaled(width)
+        sides = halvings(img_size // 2, bottom=3)
         # Where there are more levels than at 96 pixels, the outer channel counts come twice.
         channels = [128] * ((len(sides) - 1) // 2) + [256] * ((len(sides) - 2) // 2) + [512, 512]
 
@@ -271,7 +167,7 @@ class QualityDiscriminator(nn.Module):
         blocks = [nn.Sequential(PlainConvBlock(3, c(32), 7, 1, 3)), pair(c(32), c(64), 5, (1, 2))]
         for before, here in zip([64, *channels[:-1]], channels, strict=True):
             blocks.append(pair(c(before), c(here), 5 if here < 512 else 3, 2))
-        for kernel in _shrinking(sides[-1]):
+        for kernel in shrinking(sides[-1]):
             last = (PlainConvBlock(c(512), c(512), kernel, 1, 0), PlainConvBlock(c(512), c(512), 1, 1, 0))
             blocks.append(nn.Sequential(*last))
         self.face_encoder_blocks = nn.ModuleList(blocks)
@@ -289,7 +185,7 @@ class QualityDiscriminator(nn.Module):
         return self.binary_pred(x).flatten(1)
 
 
-class PatchDiscriminator(nn.Module):
+class PatchDiscriminator(FaceNetwork):
     """Tells real from generated patches of lower face halves, for the hinge loss.
 
     Isola et al., "Image-to-Image Translation with Conditional Adversarial
@@ -305,10 +201,8 @@ class PatchDiscriminator(nn.Module):
     PUBLISHED = (384,)
 
     def __init__(self, img_size: int = 96, width: float = 1.0):
-        super().__init__()
-        _require_size(img_size)
-        c = _scaled(width)
-        self.img_size, self.width = img_size, width
+        super().__init__(img_size, width)
+        c = scaled(width)
         layers = [nn.Conv2d(3, c(64), 4, 2, 1), nn.LeakyReLU(0.2)]
         for c_in, c_out, stride in ((64, 128, 2), (128, 256, 2), (256, 512, 1)):
             layers += [
@@ -328,13 +222,3 @@ class PatchDiscriminator(nn.Module):
             (T*B, 1, h, w) logits, time-major, positive for real; h = S / 16 - 2, w = S / 8 - 2.
         """
         return self.main(lower_half(fold_time(frames)))
-
-
-def lower_half(x: torch.Tensor) -> torch.Tensor:
-    """Keep the lower half of pictures (..., H, W)."""
-    return x[..., x.shape[-2] // 2 :, :]
-
-
-def stack_window(frames: torch.Tensor) -> torch.Tensor:
-    """Lower halves of a window, frame by frame on channels: (B, 3, 5, H, W) -> (B, 15, H/2, W)."""
-    return torch.cat(lower_half(frames).unbind(2), dim=1)

@@ -12,9 +12,9 @@ from silvertalk.data import read_scp
 from silvertalk.data.face_clips import FaceClip
 from silvertalk.media import VideoWriter, read_audio
 from silvertalk.media.mel import SAMPLING_RATE
+from silvertalk.media.timing import FPS
 from silvertalk.syncnet.windows import MEL_STEP_SIZE, mask_lower_half, mel_start
 from silvertalk.utils import atomic_path
-from silvertalk.wav2lip.dataset import FPS
 
 ROWS = "masked, reference, generated, target"
 
@@ -63,7 +63,7 @@ class Preview:
     @torch.no_grad()
     def render(self, generator: torch.nn.Module, device) -> np.ndarray:
         """Generate the lower halves: uint8 RGB (T, 2 * S/2, S, 3), the real one above the generated one."""
-        count = min(self.clip.num_frames, self.SECONDS * FPS)
+        count = min(self.clip.num_frames, int(self.SECONDS * FPS))
         real = self.clip.frames(0, count, self.img_size)
         reference = self.clip.frames(count // 2, 1, self.img_size)
         results = []
@@ -71,7 +71,7 @@ class Preview:
             batch = real[:, first : first + self.BATCH]
             last = first + batch.shape[1]
             face = np.concatenate([mask_lower_half(batch), np.broadcast_to(reference, batch.shape)])
-            mels = [self.clip.mel_window(mel_start(n, FPS), MEL_STEP_SIZE) for n in range(first, last)]
+            mels = [self.clip.mel_window(mel_start(n), MEL_STEP_SIZE) for n in range(first, last)]
             face, mel = torch.from_numpy(face).transpose(0, 1), torch.from_numpy(np.stack(mels))
             results.append(generator(mel.to(device), face.to(device)).float().cpu())
         half = self.img_size // 2
@@ -97,7 +97,7 @@ def _add_animation(board, tag: str, frames: np.ndarray, epoch: int) -> None:
 
     pictures = [Image.fromarray(frame) for frame in frames[::2]]
     data = io.BytesIO()
-    pictures[0].save(data, "gif", save_all=True, append_images=pictures[1:], duration=2 * 1000 // FPS, loop=0)
+    pictures[0].save(data, "gif", save_all=True, append_images=pictures[1:], duration=int(2 * 1000 / FPS), loop=0)
     height, width = frames.shape[1:3]
     image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=data.getvalue())
     board.file_writer.add_summary(Summary(value=[Summary.Value(tag=tag, image=image)]), epoch)

@@ -16,7 +16,7 @@ from silvertalk.face.prepare.dump import mouth_as_face, picture_span, read_mouth
 from silvertalk.face.prepare.offset import measure_offsets
 from silvertalk.face.prepare.sync import SyncLimits, sync_filter
 from silvertalk.media import read_frames, write_audio
-from silvertalk.wav2lip.dataset import MIN_CLIP_FRAMES, SyncNetDataset, to_float
+from silvertalk.syncnet.dataset import MIN_CLIP_FRAMES, SyncNetDataset, to_float
 
 # (set, video, characters, pinyin, start, end), with times as the two kinds of lists write them
 WORDS = [

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from silvertalk.evaluate import lips
-from silvertalk.face.lips import lip_opening
+from silvertalk.face.lips import lip_opening, window_spread
 from silvertalk.face.track import stable_boxes
 
 
@@ -135,9 +135,9 @@ def test_spread_over_windows():
     half_wrong = np.concatenate([real[:60], opening(syllables(120, seed=1))[60:]])
     assert lips.correlation_spread(half_wrong, real) > 0.2
     assert np.isnan(lips.correlation_spread(real[:30], real))
-    assert lips.window_spread(np.ones(60)) == 0
-    assert lips.window_spread(np.repeat([0.0, 1.0], 50)) > 0.3
-    assert np.isnan(lips.window_spread(np.ones(30)))
+    assert window_spread(np.ones(60)) == 0
+    assert window_spread(np.repeat([0.0, 1.0], 50)) > 0.3
+    assert np.isnan(window_spread(np.ones(30)))
 
 
 def test_motion_in_silence():

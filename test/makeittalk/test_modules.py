@@ -121,7 +121,7 @@ def test_all_networks_learn_from_each_other(monkeypatch):
     batch = pieces(20)
     torch.testing.assert_close(
         module._least_squares(batch, [batch[0]["landmarks"]], 1.0),
-        torch.stack([(o - 1).square().mean() for o in module._opinions(batch[0], batch[0]["landmarks"])]).mean(),
+        torch.stack([(o - 1).square().mean() for o in module._scores(batch[0], batch[0]["landmarks"])]).mean(),
     )
 
 

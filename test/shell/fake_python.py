@@ -143,6 +143,8 @@ def main() -> None:
         return
     name = sys.argv[2].rsplit(".", 1)[1]
     words = [word for word in sys.argv[3:] if word != "say"]
+    if name == "train":
+        name = f"{words.pop(0)}_train"
     with open("calls.txt", "a", encoding="utf-8") as file:
         file.write("\t".join([name, *words]) + "\n")
     if os.environ.get("FAIL") == name:

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from silvertalk.data.face_clips import FaceClip, load_face_clips
-from silvertalk.syncnet.guard import GuardOptions, check_expert, describe_data, expert_advice, generator_advice
+from silvertalk.syncnet.dataset import SyncNetDataset
+from silvertalk.syncnet.guard import GuardOptions, check_expert, describe_data, expert_advice
+from silvertalk.syncnet.networks import SyncNet
 from silvertalk.utils import write_text
-from silvertalk.wav2lip import SyncNet
-from silvertalk.wav2lip.dataset import SyncNetDataset
 
 
 @pytest.fixture
@@ -88,4 +88,3 @@ def test_advice():
     assert "frame rate" in expert_advice(5, 0.693, 0.70)
     assert "knows its clips" in expert_advice(5, 0.3, 0.75)
     assert expert_advice(5, 0.5, 0.55) is None and expert_advice(5, 0.5, None) is None
-    assert generator_advice(9, 2.0, waits=True) and generator_advice(9, 0.3, waits=False) is None

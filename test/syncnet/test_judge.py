@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from silvertalk.syncnet import judge as sync
-from silvertalk.wav2lip import SyncNet
+from silvertalk.syncnet.networks import SyncNet
 
 
 def embeddings(windows=60, late=0, seed=0):

@@ -39,8 +39,7 @@ class Twins:
 
 @pytest.mark.parametrize("late", [0, 3, -6])
 def test_expert_finds_the_lag(monkeypatch, late):
-    monkeypatch.setattr("silvertalk.syncnet.offsets.load_network", lambda exp_dir: Twins())
-    monkeypatch.setattr("silvertalk.syncnet.offsets.EXPERT", "Twins")
+    monkeypatch.setattr("silvertalk.syncnet.offsets.load_checkpoint", lambda exp_dir: Twins())
     levels = np.random.default_rng(1).integers(0, 256, 60)
     faces = (np.full((64, 64, 3), level, np.uint8) for level in levels)  # a stream, in another size than the expert's
     heard = np.roll(levels, late) / 255

@@ -8,13 +8,14 @@ import torch
 
 from silvertalk.syncnet import syncnet_v2
 from silvertalk.syncnet.syncnet_v2 import SyncNetV2
+from silvertalk.training.weights import load_state
 
 
 @pytest.fixture(scope="module")
 def network(fill):
     """The published network with the golden weights."""
     state = {key: torch.from_numpy(value) for key, value in fill.state("SyncNetModel").items()}
-    return syncnet_v2.load_checkpoint(state, SyncNetV2()).eval()
+    return load_state(SyncNetV2(), state, "filled").eval()
 
 
 @pytest.fixture(scope="module")

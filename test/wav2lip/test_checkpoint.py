@@ -4,17 +4,16 @@ import pytest
 import safetensors.torch
 import torch
 
+from silvertalk.training import checkpoint
 from silvertalk.training.experiment import save_config
 from silvertalk.wav2lip import (
     QualityDiscriminator,
     SyncNet,
     Wav2Lip,
-    checkpoint,
-    describe,
     load_checkpoint,
     save_checkpoint,
 )
-from silvertalk.wav2lip.checkpoint import find_generator, load_generator, load_network
+from silvertalk.wav2lip.checkpoint import find_generator, load_generator
 
 
 @pytest.fixture
@@ -71,22 +70,22 @@ def test_generator_is_found_in_folder_and_file(tmp_path, monkeypatch):
     found = find_generator(tmp_path / "bare.pth")
     assert found.options == {"img_size": 256, "width": 0.0625}
     with monkeypatch.context() as patch:  # the second time it is known already, without torch
-        patch.setattr(checkpoint, "read_weights", lambda path: pytest.fail("read again"))
+        patch.setattr(checkpoint, "read_weights", lambda *_: pytest.fail("read again"))
         assert find_generator(tmp_path / "bare.pth") == found
     assert load_generator(str(tmp_path / "bare.pth")).output_block[1].weight.dtype == torch.float32
     save_checkpoint(tmp_path / "expert.pth", SyncNet(width=0.0625).state_dict())
-    with pytest.raises(ValueError, match=r"expert.pth holds a SyncNet, not a Wav2Lip generator"):
+    with pytest.raises(ValueError, match=r"expert.pth holds a SyncNet, not a Wav2Lip"):
         find_generator(tmp_path / "expert.pth")
 
 
 def test_what_is_no_generator_is_named(trained, tmp_path):
     save_config(tmp_path / "exp", {"task": "syncnet", "model": {"img_size": 96, "width": 0.125}})
     with pytest.raises(FileNotFoundError, match="no weights in"):
-        load_network(tmp_path / "exp")
+        load_checkpoint(tmp_path / "exp")
     save_checkpoint(tmp_path / "exp" / "latest.pth", trained.state_dict())
-    assert same(load_network(tmp_path / "exp"), trained)
+    assert same(load_checkpoint(tmp_path / "exp"), trained)
     for source in (tmp_path / "exp", tmp_path / "exp" / "latest.pth"):
-        with pytest.raises(ValueError, match="holds a SyncNet, not a Wav2Lip generator"):
+        with pytest.raises(ValueError, match="holds a SyncNet, not a Wav2Lip"):
             load_generator(source)
     with pytest.raises(ValueError, match="a SyncNet was given"):
         load_generator(trained)
@@ -94,7 +93,7 @@ def test_what_is_no_generator_is_named(trained, tmp_path):
         load_generator(tmp_path / "gone")
     save_config(tmp_path / "tts", {"task": "tts"})
     with pytest.raises(ValueError, match="task 'tts' is none of syncnet, wav2lip"):
-        load_network(tmp_path / "tts")
+        load_checkpoint(tmp_path / "tts")
 
 
 def save_torchscript(network, path):
@@ -147,9 +146,9 @@ def test_sizes_of_the_same_shapes_are_told_by_the_file(tmp_path):
     expert = SyncNet(288, 0.0625)
     assert load_checkpoint(expert.state_dict()).img_size == 384  # which others publish
     assert load_checkpoint(expert.state_dict(), img_size=288).img_size == 288
-    save_checkpoint(tmp_path / "x.pth", expert.state_dict(), about=describe(expert))
+    save_checkpoint(tmp_path / "x.pth", expert)
     assert load_checkpoint(tmp_path / "x.pth").img_size == 288
-    with pytest.raises(ValueError, match=r"x.pth: is a SyncNet of 288 pixels, not 96"):
+    with pytest.raises(ValueError, match=r"x.pth: is a SyncNet of img_size 288, not 96"):
         load_checkpoint(tmp_path / "x.pth", img_size=96)
 
 
@@ -161,20 +160,26 @@ def test_folder_and_its_files_load(tmp_path):
         loaded = load_checkpoint(source)
         assert same(loaded, expert) and loaded.img_size == 288
     assert same(load_checkpoint(tmp_path, SyncNet(288, 0.0625)), expert)
-    judge = QualityDiscriminator(96, 0.0625)  # which a training leaves beside them
-    save_checkpoint(tmp_path / "discriminator.pth", judge.state_dict(), about=describe(judge))
-    assert same(load_checkpoint(tmp_path / "discriminator.pth"), judge)
+    discriminator = QualityDiscriminator(96, 0.0625)  # which a training leaves beside them
+    save_checkpoint(tmp_path / "discriminator.pth", discriminator)
+    assert same(load_checkpoint(tmp_path / "discriminator.pth"), discriminator)
 
 
 def test_what_belongs_to_nothing_is_compared_with_the_nearest(trained):
     state = trained.state_dict()
     gone = state.pop("audio_encoder.13.conv_block.0.bias")
-    with pytest.raises(ValueError, match=r"SyncNet of 96 .* missing key 'audio_encoder.13.conv_block.0.bias'"):
+    with pytest.raises(
+        ValueError, match=r"is no SyncNet; .* img_size 96, .* missing key 'audio_encoder.13.conv_block.0.bias'"
+    ):
         load_checkpoint(state)
     state["audio_encoder.13.conv_block.0.bias"] = gone[:5]
-    with pytest.raises(ValueError, match=r"SyncNet of 96 .*'audio_encoder.13.conv_block.0.bias' has shape \(5,\)"):
+    with pytest.raises(
+        ValueError, match=r"is no SyncNet; .* img_size 96, .*'audio_encoder.13.conv_block.0.bias' has shape \(5,\)"
+    ):
         load_checkpoint(state)
-    with pytest.raises(ValueError, match=r"the given dictionary: belongs to no network of Wav2Lip; the nearest"):
+    with pytest.raises(
+        ValueError, match=r"the given dictionary: belongs to no network of Wav2Lip: has .weight., but not"
+    ):
         load_checkpoint(torch.nn.Linear(3, 4).state_dict())
     with pytest.raises(ValueError, match="holds no state dict"):
         load_checkpoint({"state_dict": {"a": 1}})

@@ -233,8 +233,8 @@ def test_heavy_packages_are_imported_only_where_needed(exp_dir):
 import sys
 import silvertalk.wav2lip, silvertalk.syncnet.windows, silvertalk.wav2lip.engine
 assert "torch" not in sys.modules
-from silvertalk.wav2lip.checkpoint import load_network
-load_network(sys.argv[1])
+from silvertalk.wav2lip import load_checkpoint
+load_checkpoint(sys.argv[1])
 assert "torch" in sys.modules and "lightning" not in sys.modules
 """
     succeeded(start(code, exp_dir))

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from silvertalk.syncnet.losses import sync_loss
 from silvertalk.training.learning import OptimOptions
 from silvertalk.wav2lip import QualityDiscriminator, SyncNet, Wav2Lip
-from silvertalk.wav2lip.losses import PerceptualDistance, gradient_difference, sync_loss
-from silvertalk.wav2lip.modules import LossOptions, Wav2LipGanTraining, mixture
+from silvertalk.wav2lip.losses import PerceptualDistance, gradient_difference
+from silvertalk.wav2lip.modules import LossOptions, Wav2LipGanTraining, generator_advice, mixture
 
 
 class Step:
@@ -39,7 +40,7 @@ class Step:
         self.generated = generator(self.batch["mels"], self.batch["face"])
 
     def losses(self, mode: str) -> dict[str, torch.Tensor]:
-        """What the generator is judged by; mode "orig": by an expert on which the original forgets to call eval()."""
+        """The loss of the generator; mode "orig": by an expert on which the original forgets to call eval()."""
         expert = self.module._expert[0] if mode == "frozen" else copy.deepcopy(self.expert).train()
         values = self.module._losses(self.batch, self.generated)
         values["sync"] = sync_loss(expert, self.mel, self.generated)
@@ -145,3 +146,8 @@ def test_missing_backbone_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     with pytest.raises(FileNotFoundError, match=r"vgg16-397923af\.pth: LPIPS needs"):
         PerceptualDistance("vgg")
+
+
+def test_advice_where_the_sync_loss_never_counts():
+    assert "too high to count" in generator_advice(9, 2.0, waits=True)
+    assert generator_advice(9, 0.3, waits=False) is None and generator_advice(2, 2.0, waits=True) is None

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from silvertalk.syncnet.layers import IMG_SIZES
+from silvertalk.syncnet.losses import cosine_bce, stack_window, sync_loss
 from silvertalk.wav2lip import PatchDiscriminator, QualityDiscriminator, SyncNet, Wav2Lip, load_checkpoint
-from silvertalk.wav2lip.losses import cosine_bce, sync_loss
-from silvertalk.wav2lip.networks import IMG_SIZES, stack_window
 
 NETWORKS = {
     "Wav2Lip": (Wav2Lip, 96),

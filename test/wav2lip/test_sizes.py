@@ -10,11 +10,11 @@ from silvertalk.engine.model import psnr
 from silvertalk.engine.runtimes import Engine
 from silvertalk.face import make_backend
 from silvertalk.media import VideoWriter, read_frames, write_audio
+from silvertalk.syncnet.layers import IMG_SIZES
 from silvertalk.talker.options import RenderOptions
 from silvertalk.wav2lip import Wav2Lip, save_checkpoint
 from silvertalk.wav2lip.convert import check_inputs, generator_shapes
 from silvertalk.wav2lip.lipsync import LipSync
-from silvertalk.wav2lip.networks import IMG_SIZES
 
 RATE = 16000
 SOUND = 0.1 * np.random.default_rng(0).normal(size=RATE // 5).astype(np.float32)

@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from silvertalk.training.experiment import load_config
-from silvertalk.training.learning import EpochSampler
-from silvertalk.wav2lip.checkpoint import load_network
+from silvertalk.training.sampling import EpochSampler
+from silvertalk.wav2lip import load_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 # The expert's training; with FROZEN batch normalisation does not look at the batch.
@@ -26,8 +26,8 @@ import os, sys, torch
 if os.environ.get("FROZEN"):
     torch.nn.BatchNorm2d.forward = lambda self, x: torch.nn.functional.batch_norm(
         x, self.running_mean, self.running_var, self.weight, self.bias)
-from silvertalk.bin import syncnet_train, wav2lip_train
-{"syncnet": syncnet_train, "wav2lip": wav2lip_train}[os.environ.get("TASK", "syncnet")].main(sys.argv[1:])
+from silvertalk.bin import train
+train.main([os.environ.get("TASK", "syncnet"), *sys.argv[1:]])
 """
 
 
@@ -124,7 +124,7 @@ def test_two_ranks_learn_what_one_learns_with_the_doubled_batch(face_dir, tmp_pa
     finish([start([*options(face_dir, tmp_path / "one", 16, 1, 2), *NO_GUARD], FROZEN="1")])
     np.testing.assert_allclose(losses(tmp_path / "two"), losses(tmp_path / "one"), rtol=1e-3)
     assert {p.name for p in (tmp_path / "two").iterdir()} == {p.name for p in (tmp_path / "one").iterdir()}
-    one, two = (load_network(tmp_path / name).state_dict() for name in ("one", "two"))
+    one, two = (load_checkpoint(tmp_path / name).state_dict() for name in ("one", "two"))
     for key in one:
         torch.testing.assert_close(one[key], two[key], rtol=1e-3, atol=1e-4)
 
@@ -175,7 +175,7 @@ train_job 1 "$@"
 @pytest.mark.recipe
 def test_a_training_on_two_nodes_of_a_cluster(cluster, face_dir, tmp_path):
     log, arguments = tmp_path / "log/train.log", options(face_dir, tmp_path / "exp", 8, 2, 1)
-    command = [sys.executable, "-m", "silvertalk.bin.syncnet_train", *arguments]
+    command = [sys.executable, "-m", "silvertalk.bin.train", "syncnet", *arguments]
     result = subprocess.run(["bash", "-c", TRAIN_JOB, "run.sh", log, *command], env=cluster, check=False, timeout=300)
     said = log.read_text()
     assert result.returncode == 0, said

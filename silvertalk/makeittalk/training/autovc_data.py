@@ -15,10 +15,10 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from silvertalk.data import PartWriter, Utterance, combine_parts, iter_data_dir, iter_scp, read_rows, read_scp, shard
 from silvertalk.data.kaldi import SortedColumn, iter_sorted
 from silvertalk.makeittalk.sound import autovc_mel, f0_bins, filter_wav, match_level
-from silvertalk.makeittalk.training.dataset import ClipDataset
 from silvertalk.media import read_audio
 from silvertalk.media.mel import SAMPLING_RATE
 from silvertalk.media.speaker import embed_voice, to_pcm
+from silvertalk.training.sampling import ClipDataset
 from silvertalk.utils import progress, write_text
 
 WINDOW = 128  # frames (2 s) of a sample, as in the paper

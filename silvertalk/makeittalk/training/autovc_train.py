@@ -13,17 +13,15 @@ import cv2
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.utilities import rank_zero_only
 from torch.nn import functional
 
-from silvertalk import __version__
-from silvertalk.makeittalk.checkpoint import load_network, save_checkpoint
+from silvertalk.makeittalk.checkpoint import FAMILY
 from silvertalk.makeittalk.networks import AutoVC
 from silvertalk.makeittalk.pitch import F0_CLASSES
 from silvertalk.makeittalk.training.autovc_data import VoiceDataset, load_speakers, load_voice_clips, prepare_features
-from silvertalk.training.experiment import resolved, save_config
 from silvertalk.training.fit import TrainerOptions, fit
-from silvertalk.training.learning import OptimOptions, TrainedModule, make_loaders
+from silvertalk.training.learning import OptimOptions, TrainedModule, save_training
+from silvertalk.training.sampling import LoaderOptions, make_loaders
 from silvertalk.utils import atomic_path
 
 FEATURES = "features"  # folder in the experiment folder
@@ -42,17 +40,16 @@ class NetworkOptions:
 
 
 @dataclass
-class DataOptions:
-    """How samples are read."""
+class DataOptions(LoaderOptions):
+    """How samples are read; the same processes compute features before."""
 
     batch_size: int = 32  # windows of 128 frames (2 s), of each process; the paper's 2 is slow
-    speaker_balance: float = 0.5  # 0: every clip is drawn equally often; 1: every speaker; between: between
-    num_workers: int = 2  # processes that compute features, then those that read samples
+    speaker_balance: float = 0.5
 
 
 @dataclass
 class LossOptions:
-    """What AutoVC is judged by, besides the distance behind the postnet; the paper's weights are 1."""
+    """The losses of AutoVC, besides the distance behind the postnet; the paper's weights are 1."""
 
     mel_weight: float = 1.0  # of the squared distance in front of the postnet
     content_weight: float = 1.0  # of the distance of the codes of what was made to those it was made from
@@ -77,7 +74,7 @@ class AutoVCTraining(TrainedModule):
         self.loss, self.images_dir = loss, images_dir
 
     def _step(self, batch: dict[str, torch.Tensor], stage: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """Judge a batch: the loss, and what was reconstructed (B, T, 80)."""
+        """Pass a batch through: the loss, and what was reconstructed (B, T, 80)."""
         mel, voice = batch["mel"], batch["embedding"]
         rough, made, codes = self.network(mel, voice, one_hot(batch["f0"]), voice)
         values = {
@@ -102,10 +99,6 @@ class AutoVCTraining(TrainedModule):
             _, converted, _ = self.network(batch["mel"], batch["embedding"], one_hot(batch["f0"]), others)
             path = self.images_dir / f"{self.current_epoch + 1}epoch.png"
             save_mels(path, [batch["mel"], made, converted], self.logger.experiment, self.current_epoch)
-
-    def save_weights(self, path: Path, step: int, epoch: int) -> None:
-        """Write the network."""
-        save_checkpoint(path, self.network, step, epoch)
 
 
 def one_hot(f0: torch.Tensor) -> torch.Tensor:
@@ -154,12 +147,12 @@ def train_autovc(
         model: Size of the network.
         data: How samples are read.
         optim: The optimiser.
-        loss: What the network is judged by.
+        loss: The losses of the network.
         trainer: Length, precision, devices.
     """
     lightning.seed_everything(trainer.seed, verbose=False)
-    network = _network(init, model)
-    _save_config(exp_dir, network, init=init, data=data, optim=optim, loss=loss, trainer=trainer)
+    network = FAMILY.start("AutoVC", init, **vars(model))
+    save_training("makeittalk_autovc", exp_dir, network, init=init, data=data, optim=optim, loss=loss, trainer=trainer)
     train, valid = (
         _voices(dirs, Path(exp_dir) / FEATURES / name, data, trainer.seed + n)
         for n, (name, dirs) in enumerate({"train": train_dirs, "valid": valid_dirs}.items())
@@ -174,23 +167,7 @@ def train_autovc(
         begin_with_mean(network, train)
     module = AutoVCTraining(network, optim, loss, Path(exp_dir) / "images")
     loaders = make_loaders(train, valid, data.batch_size, data.num_workers, trainer)
-    fit(module, *loaders, exp_dir, trainer, module.save_weights)
-
-
-def _network(init: str | None, model: NetworkOptions) -> AutoVC:
-    """Build the network, or load the one to go on with.
-
-    Raises:
-        ValueError: ``init`` holds another network, or one of another size.
-    """
-    wanted = {name: value for name, value in vars(model).items() if value is not None}
-    if init is None:
-        return AutoVC(**wanted)
-    network = load_network(init, "AutoVC")
-    for name, value in wanted.items():
-        if network.options[name] != value:
-            raise ValueError(f"{init} has {name} {network.options[name]}, not {value}; leave model.{name} out")
-    return network.train()
+    fit(module, *loaders, exp_dir, trainer)
 
 
 @torch.no_grad()
@@ -208,10 +185,3 @@ def _voices(data_dirs: list[str], features_dir: Path, data: DataOptions, seed: i
     """Open the voices of some sets; their features are computed first."""
     prepare_features(data_dirs, features_dir, data.num_workers)
     return VoiceDataset(load_voice_clips(features_dir), load_speakers(features_dir), seed, data.speaker_balance)
-
-
-@rank_zero_only
-def _save_config(exp_dir: str, network: AutoVC, **sections) -> None:
-    """Write what was asked for, the size of the network as it came to be."""
-    config = {"task": "makeittalk_autovc", "version": __version__, "model": network.options}
-    save_config(exp_dir, config | resolved(**sections))

@@ -1,10 +1,4 @@
-"""Training samples of the content branch, the speaker-aware branch and the image translation.
-
-A sample is a pure function of (seed, index), so a resumed training sees what
-an uninterrupted one would have seen, whatever the number of loader processes.
-"""
-
-from collections import Counter
+"""Training samples of the content branch, the speaker-aware branch and the image translation."""
 
 import cv2
 import numpy as np
@@ -17,6 +11,7 @@ from silvertalk.makeittalk.portrait.mesh import MovingPortrait
 from silvertalk.makeittalk.statistics import Statistics
 from silvertalk.makeittalk.training.clips import PortraitClip
 from silvertalk.media import read_window
+from silvertalk.training.sampling import ClipDataset
 
 MIN_WINDOWS = 10  # a shorter piece of sound is not animated either
 MIN_FRAMES = MIN_WINDOWS + WINDOW
@@ -33,30 +28,6 @@ INNER_LIPS = {
 PART_MARGIN = 0.35  # of a part's own size, added on each side: lips and lids have a width, and move
 
 
-class ClipDataset(Dataset):
-    """Random pieces of clips.
-
-    Args:
-        clips: What to draw from.
-        seed: Samples depend on it and on their index alone.
-        speaker_balance: 0: every clip is drawn equally often; 1: every speaker; between: a speaker counts by the
-            number of clips to the power of 1 less this.
-    """
-
-    def __init__(self, clips: list[PortraitClip], seed: int, speaker_balance: float = 0.0):
-        self.clips, self.seed = clips, seed
-        count = Counter(clip.spk for clip in clips)
-        self._ends = np.cumsum([count[clip.spk] ** -speaker_balance for clip in clips])
-
-    def __len__(self) -> int:
-        return len(self.clips)
-
-    def _draw(self, index: int) -> tuple[np.random.Generator, PortraitClip]:
-        """Draw a clip, and give what else is to be drawn with."""
-        rng = np.random.default_rng((self.seed, index))
-        return rng, self.clips[np.searchsorted(self._ends, rng.random() * self._ends[-1], side="right")]
-
-
 class LandmarkDataset(ClipDataset):
     """Pieces of up to ``num_windows`` successive windows of one clip.
 
@@ -65,13 +36,13 @@ class LandmarkDataset(ClipDataset):
 
     Args:
         clips: Each of at least ``MIN_FRAMES`` frames.
-        seed: See above.
+        seed: See ``ClipDataset``.
         statistics: What sound is normalised by.
         target: Archive of the landmarks to predict: ``registered`` (content branch) or ``landmarks`` (speaker-aware).
         num_windows: At most 512, which is as far as the transformer of the speaker-aware branch sees.
         step: Frames between the windows that are kept.
         noise: Standard deviation of what is added to the normalised sound. Few clips are else learnt by heart.
-        speaker_balance: See above.
+        speaker_balance: See ``ClipDataset``.
 
     Items, N being the number of windows: see ``read_piece``.
     """
@@ -157,14 +128,14 @@ class TranslationDataset(ClipDataset):
 
     Args:
         clips: Each of at least two pictures.
-        seed: See above.
+        seed: See ``ClipDataset``.
         img_size: Side of the pictures (pixels).
         augment: Mirror, move, and change light and colours of both pictures alike.
         crop: Side of a part of the pictures that is given instead of all of them (pixels), mostly one with the mouth or
             an eye in it; 0: all. The network sees detail only from near anyway, and takes more of it
             in the same time.
         moved: Give the reference moved to the target's landmarks; needs 68 of them.
-        speaker_balance: See above.
+        speaker_balance: See ``ClipDataset``.
 
     Items, S being the side of what is given:
         drawing: uint8 (S, S, 3), the target's landmarks.

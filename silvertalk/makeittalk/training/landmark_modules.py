@@ -1,6 +1,5 @@
 """One optimisation step of the content branch and of the speaker-aware branch, as Lightning wants it."""
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,20 +7,18 @@ import numpy as np
 import torch
 
 from silvertalk.face.lips import lip_opening, pearson
-from silvertalk.makeittalk.checkpoint import save_checkpoint
 from silvertalk.makeittalk.networks import LandmarkDiscriminator, TransformerDiscriminator
 from silvertalk.makeittalk.portrait.animate import EMBEDDING_SCALE
 from silvertalk.makeittalk.training.losses import content_loss, speaker_losses
 from silvertalk.makeittalk.training.samples import LandmarkPreview, save_curves
-from silvertalk.training.learning import ManualSteps, OptimOptions, TrainedModule, least_squares
+from silvertalk.training.learning import PATIENCE, ManualSteps, OptimOptions, TrainedModule, least_squares
 
-PATIENCE = 4  # epochs before a word is said
 ABOVE_CONTROL = 0.1  # correlation by which the right sound has to be better than another clip's
 
 
 @dataclass
 class ContentLossOptions:
-    """What the content branch is judged by, besides the L1 distance in which near lips count more."""
+    """The losses of the content branch, besides the L1 distance in which near lips count more."""
 
     laplacian: bool = True  # every point's place among its neighbours counts, too
     motion: bool = False  # movement from frame to frame counts, too
@@ -29,12 +26,12 @@ class ContentLossOptions:
 
 @dataclass
 class SpeakerLossOptions:
-    """What the speaker-aware branch is judged by, besides the L1 distance."""
+    """The losses of the speaker-aware branch, besides the L1 distance."""
 
     laplacian_weight: float = 1.0  # of every point's place among its neighbours
     face_twice: bool = False  # there the face at rest is added twice, as in the published code, which blurs the shape
     pose_weight: float = 1.0  # of the head's pose, a second output that only training has; 0: none
-    adversarial_weight: float = 0.0  # of each discriminator's judgement (the paper's is 0.001); 0: there are none
+    adversarial_weight: float = 0.0  # of each adversarial loss (the paper's is 0.001); 0: there are no discriminators
     adversarial_from: int = 0  # optimiser steps after which it counts; they learn from the beginning
     discriminator_window: int = 64  # frames (at 62.5 per second) that the discriminator of movements looks at
     discriminator_step: int = 16  # frames between its windows
@@ -59,10 +56,6 @@ class _LandmarkTraining(TrainedModule):
     ):
         super().__init__(network, optim)
         self.images_dir, self.preview = images_dir, preview
-
-    def save_weights(self, path: Path, step: int, epoch: int) -> None:
-        """Write the network."""
-        save_checkpoint(path, self.network, step, epoch)
 
     def predict(self, piece: dict[str, torch.Tensor], sound: str = "au") -> torch.Tensor:
         """Predict the landmarks (N, 204) of a piece from one of its sounds."""
@@ -89,15 +82,6 @@ class _LandmarkTraining(TrainedModule):
             save_curves(name.with_suffix(".png"), curves, self.logger.experiment, self.current_epoch)
             if self.preview:
                 self.preview.save(name.with_suffix(".mp4"), batch[0]["landmarks"], predicted[0])
-
-    def on_train_epoch_end(self) -> None:
-        """Say in plain words when nothing is being learnt."""
-        advice = self._advice()
-        if advice and self.trainer.is_global_zero:
-            logging.warning(advice)
-
-    def _advice(self) -> str | None:
-        raise NotImplementedError
 
 
 def _opening(landmarks: torch.Tensor) -> np.ndarray:
@@ -190,9 +174,9 @@ class SpeakerTraining(_LandmarkTraining):
         return moved + piece["face"], pose
 
     def _losses(self, pieces: list[dict], predicted: list[torch.Tensor]) -> dict[str, torch.Tensor]:
-        return self._judge(pieces, predicted, [None] * len(pieces))
+        return self._weighted(pieces, predicted, [None] * len(pieces))
 
-    def _judge(self, pieces: list[dict], predicted: list[torch.Tensor], poses: list) -> dict[str, torch.Tensor]:
+    def _weighted(self, pieces: list[dict], predicted: list[torch.Tensor], poses: list) -> dict[str, torch.Tensor]:
         """``loss`` and its parts, means over the pieces."""
         parts = []
         for piece, made, pose in zip(pieces, predicted, poses, strict=True):
@@ -206,7 +190,7 @@ class SpeakerTraining(_LandmarkTraining):
     def _step(self, pieces: list[dict]) -> tuple[dict[str, torch.Tensor], list[torch.Tensor]]:
         """The losses of a batch, and what was predicted."""
         predicted, poses = zip(*(self._predict_with_pose(piece) for piece in pieces), strict=True)
-        return self._judge(pieces, predicted, poses), list(predicted)
+        return self._weighted(pieces, predicted, poses), list(predicted)
 
     def training_step(self, batch, index):
         """One batch."""
@@ -250,15 +234,11 @@ class SpeakerGanTraining(ManualSteps, SpeakerTraining):
     They learn after each step of the branch from the same pieces.
 
     Args:
-        accum_grad: Batches summed before a step.
-        grad_clip: Limit of the gradients' norm; 0: none.
-        **others: As for ``SpeakerTraining``.
+        **others: As for ``SpeakerTraining`` and ``ManualSteps``.
     """
 
-    def __init__(self, *args, accum_grad: int, grad_clip: float, **others):
+    def __init__(self, *args, **others):
         super().__init__(*args, **others)
-        self.automatic_optimization = False  # two optimisers
-        self.accum_grad, self.grad_clip = accum_grad, grad_clip
         options = self.network.options
         self.discriminators = torch.nn.ModuleDict(
             {
@@ -274,24 +254,20 @@ class SpeakerGanTraining(ManualSteps, SpeakerTraining):
         """One Adam for the branch, one for both discriminators."""
         return self._adams([self.network, self.discriminators])
 
-    def save_weights(self, path: Path, step: int, epoch: int) -> None:
-        """Write the branch; Lightning counts the steps of both optimisers."""
-        super().save_weights(path, step // 2, epoch)
-
-    def _opinions(self, piece: dict, landmarks: torch.Tensor) -> list[torch.Tensor]:
-        """What both discriminators say of landmarks (N, 204)."""
+    def _scores(self, piece: dict, landmarks: torch.Tensor) -> list[torch.Tensor]:
+        """Both discriminators' scores of landmarks (N, 204)."""
         with torch.no_grad():  # who speaks is given, not learnt from them
             speaker = self.network.spk_emb_encoder(EMBEDDING_SCALE * piece["embedding"][None])
         return [self.discriminators["landmark"](landmarks), self.discriminators["movement"](landmarks, speaker)]
 
     def _least_squares(self, pieces: list[dict], faces: list[torch.Tensor], label: float) -> torch.Tensor:
         """LSGAN's loss of faces that are to be taken for ``label``: 1 for real and 0 for made."""
-        opinions = [opinion for pair in zip(pieces, faces, strict=True) for opinion in self._opinions(*pair)]
-        return torch.stack([least_squares(opinion, label) for opinion in opinions]).mean()
+        scores = [score for pair in zip(pieces, faces, strict=True) for score in self._scores(*pair)]
+        return torch.stack([least_squares(score, label) for score in scores]).mean()
 
     def training_step(self, batch, index):
         """One batch for all networks."""
-        branch, judges = self.optimizers()
+        branch, discriminators = self.optimizers()
         self.toggle_optimizer(branch)
         values, predicted = self._step(batch)
         values["adversarial"] = self._least_squares(batch, predicted, 1.0)
@@ -300,10 +276,10 @@ class SpeakerGanTraining(ManualSteps, SpeakerTraining):
         self._descend(branch, loss, index)
         self.untoggle_optimizer(branch)
 
-        self.toggle_optimizer(judges)
+        self.toggle_optimizer(discriminators)
         values["disc_real"] = self._least_squares(batch, [piece["landmarks"] for piece in batch], 1.0)
         values["disc_fake"] = self._least_squares(batch, [made.detach() for made in predicted], 0.0)
-        self._descend(judges, (values["disc_real"] + values["disc_fake"]) / 2, index)
-        self.untoggle_optimizer(judges)
+        self._descend(discriminators, (values["disc_real"] + values["disc_fake"]) / 2, index)
+        self.untoggle_optimizer(discriminators)
         self._log("train", {**values, "loss": loss}, len(batch))
         return {"loss": loss.detach()}

@@ -9,10 +9,10 @@ import torch
 
 from silvertalk.makeittalk.drawing import draw_landmarks
 from silvertalk.media import VideoWriter, read_audio
+from silvertalk.media.mel import SAMPLING_RATE
+from silvertalk.media.timing import FPS, MAKEITTALK_FPS
 from silvertalk.utils import atomic_path
 
-RATE, FPS = 62.5, 25  # landmarks, pictures per second
-SAMPLING_RATE = 16000
 CURVES = ("real", "with its sound", "with another clip's")
 ROWS = "reference, drawing, generated, real"
 
@@ -32,7 +32,7 @@ def save_curves(path: Path, clips: list[list[np.ndarray]], board, epoch: int) ->
     figure, axes = pyplot.subplots(len(clips), 1, figsize=(9, 2 * len(clips)), squeeze=False)
     for axis, curves in zip(axes[:, 0], clips, strict=True):
         for curve, label in zip(curves, CURVES, strict=True):
-            axis.plot(np.arange(len(curve)) / RATE, curve, label=label)
+            axis.plot(np.arange(len(curve)) / MAKEITTALK_FPS, curve, label=label)
     axes[0, 0].legend(loc="upper right")
     axes[0, 0].set(title="lip opening of normalised faces")
     axes[-1, 0].set(xlabel="seconds")
@@ -59,7 +59,7 @@ class LandmarkPreview:
             predicted: Likewise.
         """
         faces = [x.detach().float().cpu().numpy().reshape(-1, 68, 3)[..., :2] for x in (real, predicted)]
-        numbers = np.arange(0, len(real), RATE / FPS).astype(int)
+        numbers = np.arange(0, len(real), MAKEITTALK_FPS / FPS).astype(int)
         sound = (read_audio(self.audio, SAMPLING_RATE, 0, len(numbers) / FPS)[0], SAMPLING_RATE) if self.audio else ()
         with VideoWriter(path, FPS, *sound) as out:
             for number in numbers:

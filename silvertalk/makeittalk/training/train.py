@@ -1,7 +1,6 @@
 """Training of the content branch, the speaker-aware branch and the image translation."""
 
 import functools
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +8,8 @@ import lightning
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 
-from silvertalk import __version__
 from silvertalk.makeittalk import networks
-from silvertalk.makeittalk.checkpoint import load_network
+from silvertalk.makeittalk.checkpoint import FAMILY
 from silvertalk.makeittalk.networks import MAX_LENGTH, WINDOW
 from silvertalk.makeittalk.statistics import NAME as STATISTICS
 from silvertalk.makeittalk.statistics import Statistics
@@ -26,9 +24,9 @@ from silvertalk.makeittalk.training.landmark_modules import (
 )
 from silvertalk.makeittalk.training.samples import LandmarkPreview
 from silvertalk.makeittalk.training.translation_modules import TranslationLossOptions, TranslationTraining
-from silvertalk.training.experiment import resolved, save_config
 from silvertalk.training.fit import TrainerOptions, fit
-from silvertalk.training.learning import OptimOptions, make_loaders
+from silvertalk.training.learning import OptimOptions, save_training
+from silvertalk.training.sampling import LoaderOptions, make_loaders
 
 
 @dataclass
@@ -62,15 +60,13 @@ class TranslationNetworkOptions:
 
 
 @dataclass
-class LandmarkDataOptions:
+class LandmarkDataOptions(LoaderOptions):
     """How pieces of sound and landmarks are read."""
 
     batch_size: int = 1  # pieces of one clip each
     num_windows: int = MAX_LENGTH  # windows of a piece (62.5 begin in a second), at most 512
     window_step: int = 1  # frames between them, in the content branch's training; neighbours say nearly the same
     noise: float = 0.0  # standard deviation of what is added to the normalised sound; few clips are else known by heart
-    speaker_balance: float = 0.0  # 0: every clip is drawn equally often; 1: every speaker; between: between
-    num_workers: int = 2  # loader processes
 
     def __post_init__(self):
         if not 10 <= self.num_windows <= MAX_LENGTH or self.window_step < 1:
@@ -78,7 +74,7 @@ class LandmarkDataOptions:
 
 
 @dataclass
-class PictureDataOptions:
+class PictureDataOptions(LoaderOptions):
     """How pictures are read."""
 
     batch_size: int = 8  # pairs of pictures
@@ -86,8 +82,6 @@ class PictureDataOptions:
     num_points: int = 68  # landmarks that are drawn; 74 needs stage 11 with --awing_weights
     augment: bool = True  # mirror, move, and change light and colours
     crop: int = 0  # side of the part of the pictures that is trained on (pixels); 0: all of them
-    speaker_balance: float = 0.0  # 0: every clip is drawn equally often; 1: every speaker; between: between
-    num_workers: int = 2  # loader processes
 
     def __post_init__(self):
         if self.num_points not in (68, 74):
@@ -96,32 +90,10 @@ class PictureDataOptions:
             raise ValueError(f"data.crop {self.crop} is not within data.img_size {self.img_size}")
 
 
-TRAINED_ALONE = ("dropout", "pos_dim")  # options that published weights do not settle
-
-
 def build_network(kind: str, init: str | None, **options) -> torch.nn.Module:
-    """Build a network, or one like another with its weights.
-
-    Args:
-        kind: Class in networks.py.
-        init: Checkpoint or experiment folder to go on with; None: a new network.
-        **options: Of the constructor; None: that of ``init``, or the default.
-
-    Raises:
-        ValueError: ``init`` holds another network, or one of another size.
-    """
-    options = {name: value for name, value in options.items() if value is not None}
-    if init is None:
-        return _begin_well(getattr(networks, kind)(**options))
-    old = load_network(init, kind)
-    for name in options.keys() - set(TRAINED_ALONE):
-        if options[name] != old.options[name]:
-            raise ValueError(f"{init} has {name} {old.options[name]}, not {options[name]}; leave model.{name} out")
-    network = type(old)(**{**old.options, **options})
-    # What is only trained (the pose) may be new; that the rest fits was seen when it was loaded.
-    network.load_state_dict(old.state_dict(), strict=False)
-    logging.info("%s: %s", init, ", ".join(f"{name} {value}" for name, value in network.options.items()))
-    return network.train()
+    """Build a network that begins well, or one like another with its weights; see ``Family.start``."""
+    network = FAMILY.start(kind, init, ("dropout", "pos_dim"), **options)
+    return network if init else _begin_well(network)
 
 
 def _begin_well(network: torch.nn.Module) -> torch.nn.Module:
@@ -153,12 +125,10 @@ def _begin_well(network: torch.nn.Module) -> torch.nn.Module:
     return network
 
 
-@rank_zero_only
 def _prepare(task: str, train_dir: str, exp_dir: str, network: torch.nn.Module, **sections) -> None:
-    """Write what was asked for, the size of the network as it came to be, and the statistics it is used with."""
-    model = dict(network.options)
-    save_config(exp_dir, {"task": task, "version": __version__, "model": model, **resolved(**sections)})
-    Statistics.load(_beside(train_dir)).save(Path(exp_dir) / STATISTICS)
+    """Write what was asked for, and the statistics the network is used with."""
+    save_training(task, exp_dir, network, **sections)
+    rank_zero_only(Statistics.load(_beside(train_dir)).save)(Path(exp_dir) / STATISTICS)
 
 
 def _beside(train_dir: str) -> Path:
@@ -193,7 +163,7 @@ def _train_landmarks(training, network, target, folders, data, optim, loss, trai
     )  # fmt: skip
     preview = LandmarkPreview(valid[0].audio)
     module = training(network, optim, Path(exp_dir) / "images", preview, loss=loss)
-    fit(module, *loaders, exp_dir, trainer, module.save_weights)
+    fit(module, *loaders, exp_dir, trainer)
 
 
 def train_content(
@@ -217,7 +187,7 @@ def train_content(
         model: Size of the network.
         data: How pieces of sound and landmarks are read.
         optim: The optimiser.
-        loss: What the branch is judged by.
+        loss: The losses of the branch.
         trainer: Length, precision, devices.
     """
     lightning.seed_everything(trainer.seed, verbose=False)
@@ -250,7 +220,7 @@ def train_speaker(
         model: Size of the network.
         data: How pieces of sound and landmarks are read.
         optim: The optimiser.
-        loss: What the branch is judged by.
+        loss: The losses of the branch.
         trainer: Length, precision, devices.
     """
     if data.window_step != 1:
@@ -296,7 +266,7 @@ def train_translation(
         model: Size of the network.
         data: How pictures are read.
         optim: The optimiser.
-        loss: What the network is judged by.
+        loss: The losses of the network.
         trainer: Length, precision, devices.
     """
     lightning.seed_everything(trainer.seed, verbose=False)
@@ -327,4 +297,4 @@ def train_translation(
     )
     loaders = make_loaders(*datasets, data.batch_size, data.num_workers, trainer)
     module = TranslationTraining(network, optim, loss, Path(exp_dir) / "images")
-    fit(module, *loaders, exp_dir, trainer, module.save_weights)
+    fit(module, *loaders, exp_dir, trainer)

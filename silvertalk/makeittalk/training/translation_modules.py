@@ -6,18 +6,16 @@ from pathlib import Path
 
 import torch
 
-from silvertalk.makeittalk.checkpoint import save_checkpoint
 from silvertalk.makeittalk.training.losses import PerceptualLoss, gradient_loss
 from silvertalk.makeittalk.training.samples import save_collage
-from silvertalk.training.learning import OptimOptions, TrainedModule
+from silvertalk.training.learning import PATIENCE, OptimOptions, TrainedModule
 
-PATIENCE = 4  # epochs before a word is said
 PERCEPTUAL = ("auto", "vgg", "gradient")
 
 
 @dataclass
 class TranslationLossOptions:
-    """What the image translation is judged by, besides the L1 distance."""
+    """The losses of the image translation, besides the L1 distance."""
 
     part_weight: float = 1.0  # of a pixel around mouth and eyes against any other, in the L1 and the gradient loss
     square_weight: float = 0.0  # of the squared distance: large errors (teeth) against small shifts; not published
@@ -73,10 +71,6 @@ class TranslationTraining(TrainedModule):
         for perceptual in self._perceptual:
             perceptual.to(self.device)
 
-    def save_weights(self, path: Path, step: int, epoch: int) -> None:
-        """Write the network."""
-        save_checkpoint(path, self.network, step, epoch)
-
     def on_after_batch_transfer(self, batch: dict[str, torch.Tensor], dataloader_idx: int) -> dict[str, torch.Tensor]:
         """Scale the pictures on the device, and join those that the network is given."""
         drawing, reference, target = (
@@ -120,12 +114,9 @@ class TranslationTraining(TrainedModule):
             shown = {**batch, "target": (batch["target"] * 255).round().byte().permute(0, 2, 3, 1)}
             save_collage(name, shown, generated, self.logger.experiment, self.current_epoch)
 
-    def on_train_epoch_end(self) -> None:
-        """Say in plain words when the drawing is not followed."""
+    def _advice(self) -> str | None:
         distances = [self._metric(f"valid/{name}") for name in ("parts_rms", "parts_rms_reference")]
-        advice = translation_advice(self.current_epoch + 1, *distances)
-        if advice and self.trainer.is_global_zero:
-            logging.warning(advice)
+        return translation_advice(self.current_epoch + 1, *distances)
 
 
 def part_weights(parts: torch.Tensor, size: int, weight: float) -> torch.Tensor:

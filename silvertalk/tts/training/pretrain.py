@@ -22,7 +22,8 @@ from torch.utils.data import Dataset
 from silvertalk import __version__
 from silvertalk.training.experiment import resolved, save_config
 from silvertalk.training.fit import TrainerOptions, fit
-from silvertalk.training.learning import OptimOptions, make_loaders
+from silvertalk.training.learning import OptimOptions
+from silvertalk.training.sampling import make_loaders
 from silvertalk.tts.espnet import build_model, load_task
 from silvertalk.tts.experiment import resolve_config
 from silvertalk.tts.training.modules import MARGIN, LossOptions, MelGanTraining, MelTraining, VocoderTraining
@@ -77,7 +78,7 @@ def pretrain(
         init: Weights of the whole JETS (--init_tts) to begin with; the spectrogram between its halves begins anew.
         data: How samples are read.
         optim: The optimiser.
-        loss: What the text side is judged by.
+        loss: The losses of the text side.
         trainer: Length, precision, devices.
     """
     if part not in PARTS:
@@ -106,7 +107,7 @@ def pretrain(
         length = (data.segment_size + 2 * MARGIN) * model.tts.generator.upsample_factor
         sets = [_segments(arguments, name, length, trainer.seed) for name in ("train", "valid")]
     loaders = make_loaders(*sets, data.batch_size, data.num_workers, trainer, collate)
-    fit(module, *loaders, exp_dir, trainer, lambda path, step, epoch: _save(path, module.network, epoch))
+    fit(module, *loaders, exp_dir, trainer)
 
 
 def join(voice_config: str, mel_exp: str, vocoder_exp: str, out: str) -> None:
@@ -195,11 +196,6 @@ class _Collate:
 
     def __call__(self, samples: list) -> dict[str, torch.Tensor]:
         return self.espnet(samples)[1]
-
-
-def _save(path: Path, network: torch.nn.Module, epoch: int) -> None:
-    with atomic_path(path) as temporary:
-        torch.save({"state_dict": network.state_dict(), "global_epoch": epoch}, temporary)
 
 
 def _weights(exp_dir: str) -> dict[str, torch.Tensor]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from silvertalk.bin import makeittalk_autovc_train
+from silvertalk.bin.train import get_parser
 from silvertalk.data import read_rows, read_scp, write_scp
 from silvertalk.makeittalk.checkpoint import load_checkpoint
 from silvertalk.makeittalk.networks import AutoVC
@@ -233,7 +233,7 @@ def test_losses(monkeypatch):
 
 def test_several_sets_may_be_named():
     cmd = ["--train_dirs", "x", "y", "--valid_dirs", "z", "--exp_dir=e"]
-    options = makeittalk_autovc_train.get_parser().parse_args(cmd)
+    options = get_parser("makeittalk_autovc").parse_args(cmd)
     assert options.train_dirs == ["x", "y"] and options.valid_dirs == ["z"]
 
 
