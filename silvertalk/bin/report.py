@@ -10,7 +10,7 @@ def report(
     corpus: str = "",
     command: str = "",
     log_dirs: list[str] | None = None,
-    portrait_score_dir: str | None = None,
+    talker_score_dirs: list[str] | None = None,
 ) -> None:
     """Write the results page, and say on standard output how good it is.
 
@@ -20,9 +20,10 @@ def report(
         corpus: Name of the corpus, for the title.
         command: The command that made the results.
         log_dirs: Folders whose job logs tell how long the stages took, e.g. dump exp.
-        portrait_score_dir: The same of the portraits, if there are any.
+        talker_score_dirs: The same of other talkers with the same clips, each as NAME=FOLDER (makeittalk=exp/...).
     """
-    print(write_report(score_dir, out, corpus, command, log_dirs or [], portrait_score_dir))
+    others = dict(entry.split("=", 1) for entry in talker_score_dirs or [])
+    print(write_report(score_dir, out, corpus, command, log_dirs or [], others))
 
 
 def get_parser():

@@ -26,6 +26,8 @@ LEVEL_DIFFERENCE = 6.0  # LU
 CLICK_DIFFERENCE = 3.0  # dB over the sharpest edge of all recordings,
 USUAL_CLICK = 30.0  # or over this one, where few recordings have none as sharp; see sound.py
 MORE_SILENCE = 15.0  # percent of the time
+# Talkers that the page names in other words: in titles, in the summary.
+TALKERS = {"makeittalk": ("Portraits", "Portraits, each made from one photo")}
 
 
 @dataclass
@@ -154,7 +156,7 @@ def write_report(
     corpus: str = "",
     command: str = "",
     log_dirs: Sequence[str] = (),
-    portrait_score_dir: str | os.PathLike | None = None,
+    talker_score_dirs: Mapping[str, str | os.PathLike] | None = None,
 ) -> str:
     """Write the page, its plots and ``summary.txt``.
 
@@ -164,7 +166,7 @@ def write_report(
         corpus: Name of the corpus.
         command: The command that was run.
         log_dirs: Folders whose logs tell the stages' times.
-        portrait_score_dir: Score folder of the portraits of the same clips, if there are any.
+        talker_score_dirs: Score folders of other talkers with the same clips, by their names.
 
     Returns:
         The plain-language summary, one paragraph.
@@ -173,12 +175,13 @@ def write_report(
     scores = load_scores(score_dir)
     here = Path(out).absolute().parent
     summaries, faces, pictures, notes = [describe(scores)], _lip_sections(scores), _images(score_dir, scores, here), []
-    if portrait_score_dir:
-        portraits = load_scores(portrait_score_dir)
-        summaries.append(f"Portraits, each made from one photo: {describe(portraits)}")
-        faces += _lip_sections(portraits, "Portraits: lips")
-        pictures += _images(Path(portrait_score_dir), portraits, here, "Portraits: ")
-        notes = not_scored(portraits, " of the portraits")
+    for name, folder in (talker_score_dirs or {}).items():
+        title, made = TALKERS.get(name, (name, name))
+        others = load_scores(folder)
+        summaries.append(f"{made}: {describe(others)}")
+        faces += _lip_sections(others, f"{title}: lips")
+        pictures += _images(Path(folder), others, here, f"{title}: ")
+        notes += not_scored(others, f" of the talker {name}")
     summary = "\n\n".join(summaries)
     write_text(score_dir / "summary.txt", summary + "\n")
     sections = [
