@@ -316,7 +316,9 @@ score_reads=()
 for name in "${asked_talkers[@]}"; do
     name_talker "${name}"
     decode_talker
-    score_reads+=(reads=15:"${talker_dir}/.done" output="${talker_dir}/scores")
+    score_reads+=(reads=15:"${talker_dir}/.done")
+    # Scores with a marker of their own were made when that talker was the first.
+    [ -f "${talker_dir}/scores/.done" ] || score_reads+=(output="${talker_dir}/scores")
 done
 for name in "${asked_talkers[@]}"; do
     name_talker "${name}"
