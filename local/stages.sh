@@ -83,11 +83,11 @@ choose_talkers() {
 }
 
 # name_talker NAME[=EXP]: one of --talkers, for stages 15 and 16: its name, experiment, the markers of the stages that
-# make it, and its options. One that is not trained here is known to Python only (docs/TRAINING.md); its folder is
-# expdir/NAME, and it is given EXP.
+# make it, its options, and the variables that its marker notes. One that is not trained here is known to Python only; its
+# folder is expdir/NAME, and it is given EXP.
 name_talker() {
     local exp
-    talker=${1%%=*} talker_options=(--model "${1%%=*}") talker_reads=() talker_needs=()
+    talker=${1%%=*} talker_options=(--model "${1%%=*}") talker_reads=() talker_needs=() talker_shape=
     case ${talker} in
         wav2lip)
             exp=${wav2lip_exp} talker_reads=(reads=10:"${wav2lip_exp}/.done") talker_needs=("${wav2lip_exp}/config.yaml" 10)
@@ -99,8 +99,8 @@ name_talker() {
             talker_options+=("${portrait_networks[@]}")
             ;;
         *)
-            exp=${talker}
-            [[ $1 != *=* ]] || talker_options+=(--exp "${1#*=}")
+            exp=${talker} talker_weights= talker_shape=talker_weights
+            [[ $1 != *=* ]] || { talker_weights=${1#*=} && talker_options+=(--exp "${1#*=}"); }
             ;;
     esac
     talker_exp=${exp}
@@ -275,7 +275,7 @@ say_sentence() {
 decode_talker() {
     local set
     stage_begin 15 "${tts_exp}, ${talker_exp} -> ${talker_dir}" marker="${talker_dir}/.done" reads=4:"${filter_marker}" \
-        reads=8:"${speech_marker}" "${talker_reads[@]}" changed=redo output="${talker_dir}" || return 0
+        reads=8:"${speech_marker}" "${talker_reads[@]}" options="${talker_shape}" changed=redo output="${talker_dir}" || return 0
     [ "${#talker_needs[@]}" -eq 0 ] || need "${talker_needs[@]}"
     for set in dev eval1; do
         decode_videos "${set}"
@@ -286,7 +286,7 @@ decode_talker() {
 # say_talker: stage 15 of a talker, one sentence typed by the user; another one is no reason to decode the sets again.
 say_talker() {
     stage_begin 15 "\"${say_text:-a test sentence}\" -> ${talker_say_dir}/say.mp4" marker="${talker_say_dir}/.done" \
-        reads=7:"${tts_marker}" "${talker_reads[@]}" options="say_text say_face" changed=redo \
+        reads=7:"${tts_marker}" "${talker_reads[@]}" options="say_text say_face ${talker_shape}" changed=redo \
         output="${talker_say_dir}/say.mp4" || return 0
     say_sentence
     stage_end

@@ -51,12 +51,12 @@ def checkout(tmp_path):
 
 def test_stages_by_name_with_options_of_any_kind(checkout, caplog):
     caplog.set_level(logging.INFO)
-    recipe = Recipe(checkout / "egs/mini/av1", say_text="--it's; $HOME\t\"me\"", download=True)
+    recipe = Recipe(checkout / "egs/mini/av1", say_text='--it\'s; $HOME\t"me"', download=True)
     recipe.run("audio_dump", "face-dump")
-    assert (checkout / "audio/made").read_text() == "egs|--it's; $HOME\t\"me\"|true\n"
+    assert (checkout / "audio/made").read_text() == 'egs|--it\'s; $HOME\t"me"|true\n'
     assert "Stage 2: finished" in caplog.text and "Stage 3: finished" in caplog.text
     caplog.clear()
-    run_stages(checkout, stage=2, stop_stage="audio_dump", say_text="--it's; $HOME\t\"me\"", download=True)
+    run_stages(checkout, stage=2, stop_stage="audio_dump", say_text='--it\'s; $HOME\t"me"', download=True)
     assert "already done" in caplog.text and "Stage 3" not in caplog.text
 
 

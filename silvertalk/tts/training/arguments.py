@@ -128,7 +128,8 @@ def _speaker_arguments(voice: VoiceOptions) -> list[str]:
     if voice.use_spk_embed:
         sizes["spk_embed_dim"] = 256
     # VITS gives them to all of its parts, through channels that a voice of one speaker does not have.
-    if voice.model == "vits" and not generator_params(load_train_config(voice.train_config)).get("global_channels"):
+    conf = generator_params(load_train_config(voice.train_config))
+    if voice.model == "vits" and conf.get("global_channels", -1) <= 0:
         sizes["global_channels"] = 256
     inside = "generator_params." if voice.model in UPSAMPLING else ""
     words = _conf("tts", {f"{inside}{key}": value for key, value in sizes.items()})

@@ -90,7 +90,7 @@ def _prepare_durations(voice: VoiceOptions, teacher_exp: str) -> None:
 def has_embeddings(config: dict) -> bool:
     """Whether a trained voice is given speaker embeddings, by its config.yaml."""
     conf = config.get("tts_conf") or {}
-    return bool((conf.get("generator_params") or {}).get("spk_embed_dim") or conf.get("spk_embed_dim"))
+    return any((place.get("spk_embed_dim") or 0) > 0 for place in (conf, conf.get("generator_params") or {}))
 
 
 def prepare_train(
