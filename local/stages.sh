@@ -99,7 +99,7 @@ name_talker() {
             talker_options+=("${portrait_networks[@]}")
             ;;
         *)
-            exp=${talker} talker_weights= talker_shape=talker_weights
+            exp=${talker} talker_weights='' talker_shape=talker_weights
             [[ $1 != *=* ]] || { talker_weights=${1#*=} && talker_options+=(--exp "${1#*=}"); }
             ;;
     esac
