@@ -1,13 +1,9 @@
 #!/usr/bin/env bash
 # Silvertalk: every stage from a corpus to a face that speaks a typed sentence.
 #   ./run.sh                              makes the environment, then all stages on the mini corpus
-#   ./run.sh --stage 9 --stop_stage 10    some stages again (--stop-stage works too)
+#   ./run.sh --stage syncnet --stop_stage wav2lip    some stages again, by name or number (--stage list shows both)
 #   egs/<corpus>/<task>/run.sh --db_root /where/it/is       the same stages on another corpus
 #
-# Stages: 1 data preparation; 2 audio dump; 3 face dump; 4 sync correction and filtering;
-# 5 token list, 6 statistics, 7 training, 8 decoding of the voice (JETS); 9 SyncNet expert;
-# 10 Wav2Lip; 11 features, 12 content branch, 13 speaker-aware branch, 14 image translation of the portrait (MakeItTalk);
-# 15 talking-face decoding; 16 scores and RESULTS.md.
 # A corpus without video skips 3 and 9 to 15, one without transcripts skips 5 to 8.
 # A finished stage is not done again; one whose options changed says so and stops.
 # shellcheck disable=SC2034  # options are read by the sourced files too
@@ -16,8 +12,8 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # -- Which stages
-stage=1                     # first stage
-stop_stage=17               # last stage
+stage=1                     # first stage: number or name; list prints them
+stop_stage=17               # last stage, the same
 overwrite=false             # true: remove what the asked stages made before and do them again
 continue_changed=false      # true: let a stage go on although its options changed (to train longer)
 nj=$(nproc)                 # jobs at a time; on a cluster give it
@@ -118,6 +114,7 @@ init_translation=           # checkpoint (e.g. ckpt_116_i2i_comb.pth) or experim
 translation_exp=            # its folder [from translation_config]; one outside expdir is used as it is
 
 # -- The result
+talkers="wav2lip makeittalk"  # faces of stages 15 and 16; NAME, or NAME=FOLDER, of another package's talker works as well
 say_text="good morning zoe please call the doctor"  # what the face says in the end; empty: a test sentence
 say_face=                   # photo or video of the face that says it [the first of eval1]
 grammar=                    # JSGF file that the sentences follow, for the recogniser of stage 16 [mini has one]
@@ -144,6 +141,10 @@ fi
 for name in init_tts init_syncnet init_wav2lip init_autovc init_content init_speaker init_translation; do
     [[ -z ${!name} || -e ${!name} ]] || die "no ${!name}; give --${name} a checkpoint or the folder of a training"
 done
+talkers=$(for name in ${talkers}; do
+    [[ ${name} != *=* ]] || name=${name%%=*}=$(realpath -m "${name#*=}")
+    printf '%s ' "${name}"
+done)
 srctexts=$(for text in ${srctexts}; do printf '%s ' "$(realpath -m "${text}")"; done)
 [[ ${use_sid}${use_spk_embed} != *true* || -n ${option_given[tts_spk]:-} ]] || tts_spk=
 [ -z "${init_syncnet}" ] || syncnet_config=${syncnet_finetune_config}
@@ -286,44 +287,17 @@ if "${has_text}" && stage_begin 8 "${tts_exp} -> ${tts_decode_dir}" marker="${sp
     stage_end
 fi
 
-syncnet_marker=${syncnet_exp}/.done
-if "${has_video}" && "${trains_expert}" && stage_begin 9 "${dumpdir}/face -> ${syncnet_exp}" \
-        marker="${syncnet_marker}" reads=4:"${filter_marker}" config=syncnet_config \
-        options="init_syncnet syncnet_train_args" output="${syncnet_exp}"; then
-    init=()
-    [ -z "${init_syncnet}" ] || init=(--init "${init_syncnet}")
-    need "${dumpdir}/face/tr_no_dev/video.scp" 4
-    # shellcheck disable=SC2086
-    train_job "$((ngpu > 1 ? ngpu : 1))" "${syncnet_exp}/log/train.log" \
-        "${python}" -m silvertalk.bin.train syncnet --config "${syncnet_config}" --train_dir "${dumpdir}/face/tr_no_dev" \
-        --valid_dir "${dumpdir}/face/dev" --exp_dir "${syncnet_exp}" --trainer.ngpu "${ngpu}" --trainer.num_nodes "${num_nodes}" \
-        "${init[@]}" ${syncnet_train_args}
-    stage_end
+if "${has_video}" && "${trains_expert}"; then
+    train_stage 9 syncnet "${dumpdir}/face" reads=4:"${filter_marker}"
 fi
-
-wav2lip_marker=${wav2lip_exp}/.done
-if "${has_video}" && "${trains_face}" && stage_begin 10 "${dumpdir}/face, ${syncnet_exp} -> ${wav2lip_exp}" \
-        marker="${wav2lip_marker}" reads=4:"${filter_marker}" reads=9:"${syncnet_marker}" config=wav2lip_config \
-        options="init_wav2lip wav2lip_train_args" output="${wav2lip_exp}"; then
-    init=()
-    [ -z "${init_wav2lip}" ] || init=(--init "${init_wav2lip}")
-    need "${syncnet_exp}/config.yaml" 9
-    # shellcheck disable=SC2086
-    train_job "$((ngpu > 1 ? ngpu : 1))" "${wav2lip_exp}/log/train.log" \
-        "${python}" -m silvertalk.bin.train wav2lip --config "${wav2lip_config}" --train_dir "${dumpdir}/face/tr_no_dev" \
-        --valid_dir "${dumpdir}/face/dev" --syncnet_exp "${syncnet_exp}" --exp_dir "${wav2lip_exp}" \
-        --trainer.ngpu "${ngpu}" --trainer.num_nodes "${num_nodes}" "${init[@]}" ${wav2lip_train_args}
-    stage_end
+if "${has_video}" && "${trains_face}"; then
+    train_stage 10 wav2lip "${dumpdir}/face, ${syncnet_exp}" reads=4:"${filter_marker}" reads=9:"${syncnet_exp}/.done"
 fi
 
 # The portrait. Stage 11 has two parts: the network that takes the speaker out of the sound, and what it makes of the corpus.
-if trains_branch autovc && stage_begin 11 "${dumpdir}/face -> ${autovc_exp}" marker="${autovc_exp}/.done" \
-        reads=4:"${filter_marker}" config=autovc_config options="init_autovc autovc_train_args" output="${autovc_exp}"; then
-    need "${dumpdir}/face/tr_no_dev/utt2spk" 4
-    train_branch autovc --train_dirs "${dumpdir}/face/tr_no_dev" --valid_dirs "${dumpdir}/face/dev"
-    stage_end
+if trains_branch autovc; then
+    train_stage 11 autovc "${dumpdir}/face" reads=4:"${filter_marker}"
 fi
-
 features_marker=${portrait_dump}/.done
 if trains_portrait && stage_begin 11 "${dumpdir}/face, ${autovc_exp} -> ${portrait_dump}" marker="${features_marker}" \
         reads=4:"${filter_marker}" reads=11:"${autovc_exp}/.done" \
@@ -332,68 +306,29 @@ if trains_portrait && stage_begin 11 "${dumpdir}/face, ${autovc_exp} -> ${portra
     stage_end
 fi
 
-if trains_branch content && stage_begin 12 "${portrait_dump} -> ${content_exp}" marker="${content_exp}/.done" \
-        reads=11:"${features_marker}" config=content_config options="init_content content_train_args" \
-        output="${content_exp}"; then
-    train_branch content
-    stage_end
-fi
+for branch in 12:content 13:speaker 14:translation; do
+    if trains_branch "${branch#*:}"; then
+        train_stage "${branch%:*}" "${branch#*:}" "${portrait_dump}" reads=11:"${features_marker}"
+    fi
+done
 
-if trains_branch speaker && stage_begin 13 "${portrait_dump} -> ${speaker_exp}" marker="${speaker_exp}/.done" \
-        reads=11:"${features_marker}" config=speaker_config options="init_speaker speaker_train_args" \
-        output="${speaker_exp}"; then
-    train_branch speaker
-    stage_end
-fi
-
-if trains_branch translation && stage_begin 14 "${portrait_dump} -> ${translation_exp}" marker="${translation_exp}/.done" \
-        reads=11:"${features_marker}" config=translation_config options="init_translation translation_train_args" \
-        output="${translation_exp}"; then
-    train_branch translation
-    stage_end
-fi
-
-video_marker=${video_dir}/.done
-if "${has_video}" && stage_begin 15 "${tts_exp}, ${wav2lip_exp} -> ${video_dir}" \
-        marker="${video_marker}" reads=4:"${filter_marker}" reads=8:"${speech_marker}" reads=10:"${wav2lip_marker}" \
-        changed=redo output="${video_dir}"; then
-    need "${wav2lip_exp}/config.yaml" 10
-    for set in dev eval1; do
-        decode_videos "${set}" "${video_dir}" lipsync_decode --wav2lip_exp "${wav2lip_exp}"
-    done
-    stage_end
-fi
-
-portrait_marker=${portrait_dir}/.done
-if has_portrait && stage_begin 15 "${tts_exp}, ${translation_exp} -> ${portrait_dir}" marker="${portrait_marker}" \
-        reads=4:"${filter_marker}" reads=8:"${speech_marker}" reads=12:"${content_exp}/.done" \
-        reads=13:"${speaker_exp}/.done" reads=14:"${translation_exp}/.done" changed=redo output="${portrait_dir}"; then
-    for set in dev eval1; do
-        decode_videos "${set}" "${portrait_dir}" makeittalk_decode "${portrait_networks[@]}"
-    done
-    stage_end
-fi
-
-# One sentence typed by the user; another sentence is no reason to decode the sets again.
-if "${has_voice}" && "${has_video}" && stage_begin 15 "\"${say_text:-a test sentence}\" -> ${say_dir}/say.mp4" marker="${say_dir}/.done" \
-        reads=7:"${tts_marker}" reads=10:"${wav2lip_marker}" options="say_text say_face" changed=redo \
-        output="${say_dir}/say.mp4"; then
-    say_sentence "${say_dir}" --wav2lip_exp "${wav2lip_exp}"
-    stage_end
-fi
-
-if "${has_voice}" && has_portrait && stage_begin 15 "\"${say_text:-a test sentence}\" -> ${portrait_say_dir}/say.mp4" \
-        marker="${portrait_say_dir}/.done" reads=7:"${tts_marker}" reads=12:"${content_exp}/.done" \
-        reads=13:"${speaker_exp}/.done" reads=14:"${translation_exp}/.done" options="say_text say_face" changed=redo \
-        output="${portrait_say_dir}/say.mp4"; then
-    say_sentence "${portrait_say_dir}" --model makeittalk "${portrait_networks[@]}"
-    stage_end
-fi
+score_reads=()
+for name in "${asked_talkers[@]}"; do
+    name_talker "${name}"
+    decode_talker
+    score_reads+=(reads=15:"${talker_dir}/.done")
+    # Scores with a marker of their own were made when that talker was the first.
+    [ -f "${talker_dir}/scores/.done" ] || score_reads+=(output="${talker_dir}/scores")
+done
+for name in "${asked_talkers[@]}"; do
+    name_talker "${name}"
+    if "${has_voice}"; then say_talker; fi
+done
 
 score_marker=${score_dir}/.done
-if stage_begin 16 "${video_dir} -> ${score_dir}, RESULTS.md" marker="${score_marker}" \
-        reads=8:"${speech_marker}" reads=15:"${video_marker}" reads=15:"${portrait_marker}" \
-        options="corpus grammar$(changed_options recogniser whisper_model language)" changed=redo output="${score_dir}" output="${portrait_score_dir}"; then
+if stage_begin 16 "${score_dir%/*} -> ${score_dir}, RESULTS.md" marker="${score_marker}" \
+        reads=8:"${speech_marker}" "${score_reads[@]}" \
+        options="corpus grammar$(changed_options recogniser whisper_model language)" changed=redo output="${score_dir}"; then
     score
     stage_end
 fi

@@ -70,9 +70,10 @@ main(["--token_type", "char", "-f", "2-", "--input", str(folder / "filtered/text
       "--write_vocabulary", "true", "--add_symbol", "<blank>:0", "--add_symbol", "<unk>:1"])
 """,
     "usable transcripts (stage 6)": """
-from silvertalk.bin.tts_filter import filter_utterances
-filter_utterances(str(folder / "filtered"), str(folder / "tokens"), str(folder / "keys"), str(folder / "skipped"),
-                  spk="main")
+from silvertalk.tts.training.usable import Tokens, filter_utterances, speaker_check, text_checks
+data = folder / "filtered"
+checks = [*text_checks(Tokens(folder / "tokens")), speaker_check(data, "main")]
+filter_utterances(data / "text", folder / "keys", folder / "skipped", checks)
 """,
 }
 

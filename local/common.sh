@@ -34,10 +34,12 @@ option_names() {
     awk '/^parse_options /{exit} /^[a-z][a-z0-9_]*=.*# /{sub(/=.*/, ""); print}' "$1"
 }
 
-# print_help SCRIPT: its head comment, then each option with its comment and its default of now.
+# print_help SCRIPT: its head comment, the stages, then each option with its comment and its default of now.
 print_help() {
     local opt_line opt_name opt_comment opt_width=27
     awk 'NR > 1 && /^#/ {if (!/^# shellcheck/) {sub(/^# ?/, ""); print}; next} NR > 1 {exit}' "$1"
+    printf '\nStages:\n'
+    print_stages | sed 's/^/  /'
     printf '\nOptions (--name value or --name=value; dashes and underscores are the same):\n'
     while IFS= read -r opt_line; do
         case "${opt_line}" in
@@ -93,6 +95,10 @@ parse_options() {
             shift
         fi
         shift
+        if [[ ${opt_name} =~ ^(stop_)?stage$ ]]; then
+            [ "${opt_value}" != list ] || { print_stages; exit 0; }
+            opt_value=$(stage_of "${opt_name}" "${opt_value}") || exit 1
+        fi
         check_value "${opt_name}" "${opt_value}"
         printf -v "${opt_name}" '%s' "${opt_value}"
         option_given[${opt_name}]=true
@@ -131,6 +137,25 @@ absolute_paths() {
         esac
     done
 }
+
+# ---------------------------------------------------------------------------
+# The stages' numbers and names stand in stages.txt beside this file.
+# ---------------------------------------------------------------------------
+
+# print_stages: number, name and title of each.
+print_stages() { grep -v '^#' "${BASH_SOURCE[0]%/*}/stages.txt"; }
+
+# stage_of OPTION VALUE: the number of a stage that was given by number or name.
+stage_of() {
+    local number
+    if [[ $2 =~ ^-?[0-9]+$ ]]; then echo "$2" && return 0; fi
+    number=$(print_stages | awk -v name="${2//-/_}" '$2 == name {print $1}')
+    [ -n "${number}" ] || die "--$1 takes a stage's number or name, not '$2'; there are: $(print_stages | awk '{printf "%s%s %s", sep, $1, $2; sep = ", "}')"
+    echo "${number}"
+}
+
+# stage_called N: "9 (syncnet)", for messages.
+stage_called() { print_stages | awk -v n="$1" '$1 == n {name = " (" $2 ")"} END {print n name}'; }
 
 # ---------------------------------------------------------------------------
 # Finished stages. A stage is written
@@ -188,7 +213,7 @@ stage_text() {
                 if [ -f "${file}" ]; then
                     printf 'output of stage %s=%s\n' "${number}" "$(hash_of "${file}")"
                 elif [ -s "${file%.done}.started" ]; then
-                    die "stage ${number} (${file%/*}) was started but not finished; run stage ${number} first"
+                    die "stage $(stage_called "${number}") was started but not finished in ${file%/*}; run stage ${number} first"
                 else
                     printf 'output of stage %s=not made by it\n' "${number}"
                 fi
@@ -225,16 +250,10 @@ want_stage() { [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ]; }
 
 # stage_begin N TITLE KEY=VALUE...: succeeds when the stage has to be worked on now.
 stage_begin() {
-    local number=$1 title=$2 arg text old='' goes_on=false redo=${overwrite} started from
+    local number=$1 title=$2 text old='' goes_on=false redo=${overwrite} started
     want_stage "${number}" || return 1
     shift 2
-    stage_outputs=()
-    for arg in "$@"; do
-        case "${arg}" in
-            marker=*) stage_marker=${arg#marker=} ;;
-            output=*) stage_outputs+=("${arg#output=}") ;;
-        esac
-    done
+    stage_targets "$@"
     text=$(stage_text "$@") || exit 1
     started=${stage_marker%.done}.started
     if [ -f "${stage_marker}" ] && [ "${redo}" = false ] && [ "$(marker_text "${stage_marker}")" = "${text}" ]; then
@@ -243,27 +262,10 @@ stage_begin() {
     fi
     lock_stage "${number}" "${started}"
     # The marker may have been made while we waited for the lock.
-    for from in "${stage_marker}" "${started}"; do
-        [ -s "${from}" ] || continue
-        old=$(marker_text "${from}")
-        if [ "${redo}" = true ]; then
-            :
-        elif [ "${old}" = "${text}" ]; then
-            [ "${from}" = "${started}" ] || { rm -f "${started}"; exec 9>&-; return 1; }
-            goes_on=true
-        elif [[ " $* " == *" changed=redo "* ]]; then
-            log "Stage ${number}: its input or options changed ($(changes "${old}" "${text}"))"
-            redo=true
-        elif [ "${continue_changed}" = true ]; then
-            log "Stage ${number}: goes on with other options ($(changes "${old}" "${text}"))"
-        elif has_work "${stage_outputs[@]}"; then
-            die "stage ${number} was made with other options ($(changes "${old}" "${text}")):" \
-                "run again with --stage ${number} --overwrite true to remove its output and do it again," \
-                "with --continue_changed true to go on with what is there, or with the old options"
-        fi
-    done
+    compare_marker "${stage_marker}" "$@" || { rm -f "${started}"; exec 9>&-; return 1; }
+    compare_marker "${started}" "$@" || goes_on=true
     if [ -z "${old}" ] && [ "${continue_changed}" = false ] && has_work "${stage_outputs[@]}"; then
-        die "stage ${number} would write over ${stage_outputs[*]}, which this recipe has not made:" \
+        die "stage $(stage_called "${number}") would write over ${stage_outputs[*]}, which this recipe has not made:" \
             "move it away, start after stage ${number}, or add --continue_changed true"
     fi
     [ "${redo}" = false ] || remove_outputs "${number}"
@@ -275,6 +277,40 @@ stage_begin() {
     stage_number=${number}
     stage_seconds=${SECONDS}
     log "Stage ${number}: ${title}"
+}
+
+# stage_targets KEY=VALUE...: sets stage_marker and stage_outputs from stage_begin's arguments.
+stage_targets() {
+    local arg
+    stage_outputs=()
+    for arg in "$@"; do
+        case "${arg}" in
+            marker=*) stage_marker=${arg#marker=} ;;
+            output=*) stage_outputs+=("${arg#output=}") ;;
+        esac
+    done
+}
+
+# compare_marker FILE KEY=VALUE...: fails when FILE says what the stage is to be made from now. Else stage_begin's `old`
+# is what it says (if it is there), and `redo` whether the stage is done again from the start.
+# shellcheck disable=SC2154  # number and text are stage_begin's
+compare_marker() {
+    local file=$1
+    shift
+    [ -s "${file}" ] || return 0
+    old=$(marker_text "${file}")
+    [ "${redo}" = false ] || return 0
+    [ "${old}" != "${text}" ] || return 1
+    if [[ " $* " == *" changed=redo "* ]]; then
+        log "Stage ${number}: its input or options changed ($(changes "${old}" "${text}"))"
+        redo=true
+    elif [ "${continue_changed}" = true ]; then
+        log "Stage ${number}: goes on with other options ($(changes "${old}" "${text}"))"
+    elif has_work "${stage_outputs[@]}"; then
+        die "stage $(stage_called "${number}") was made with other options ($(changes "${old}" "${text}")):" \
+            "run again with --stage ${number} --overwrite true to remove its output and do it again," \
+            "with --continue_changed true to go on with what is there, or with the old options"
+    fi
 }
 
 # lock_stage N FILE: makes FILE and holds a lock on it (file descriptor 9, which the jobs inherit),
@@ -329,5 +365,5 @@ report_failure() {
 
 # need FILE N: an input that stage N makes.
 need() {
-    [ -e "$1" ] || die "no $1; run stage $2"
+    [ -e "$1" ] || die "no $1; run stage $(stage_called "$2")"
 }

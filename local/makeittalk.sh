@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sourced by run.sh: stages 11 to 15 of the portrait (MakeItTalk). Functions read run.sh's options and what
+# Sourced by run.sh: stages 11 to 14 of the portrait (MakeItTalk). Functions read run.sh's options and what
 # stages.sh has named.
 # shellcheck disable=SC2034,SC2154  # variables are set here for run.sh, and by it for here
 
@@ -23,9 +23,6 @@ name_portrait_folders() {
     done
     [ -z "${portrait_statistics}" ] || portrait_networks+=(--statistics "${portrait_statistics}")
     portrait_dump=${dumpdir}/makeittalk
-    portrait_dir=${expdir}/${translation_exp##*/}/decode_${decode_tag}
-    portrait_say_dir=${expdir}/${translation_exp##*/}/say
-    portrait_score_dir=${portrait_dir}/scores
 }
 
 # trains_branch MODEL: whether this recipe trains it.
@@ -39,20 +36,6 @@ trains_portrait() { trains_branch content || trains_branch speaker || trains_bra
 
 # has_portrait: whether portraits are decoded; a film of mouths only has none.
 has_portrait() { "${has_video}" && "${portrait}" && [ "${face_input}" = video ]; }
-
-# train_branch MODEL OPTION...: the training of one branch; the options say what it reads.
-train_branch() {
-    local model=$1 exp=${1}_exp config=${1}_config init=init_${1} args=${1}_train_args from=() threads=()
-    shift
-    [ "${model}" = autovc ] || set -- --train_dir "${portrait_dump}/tr_no_dev" --valid_dir "${portrait_dump}/dev" "$@"
-    [ -z "${!init}" ] || from=(--init "${!init}")
-    # On a processor the LSTMs' many small steps go four times faster in one thread than in two that wait for each other.
-    [ "${model}" = translation ] || [ "${ngpu}" -gt 0 ] || threads=(env OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}")
-    # shellcheck disable=SC2086  # more options are several words
-    train_job "$((ngpu > 1 ? ngpu : 1))" "${!exp}/log/train.log" \
-        "${threads[@]}" "${python}" -m silvertalk.bin.train "makeittalk_${model}" --config "${!config}" --exp_dir "${!exp}" \
-        --trainer.ngpu "${ngpu}" --trainer.num_nodes "${num_nodes}" "$@" "${from[@]}" ${!args}
-}
 
 # portrait_features: stage 11, dump/face -> dump/makeittalk. The training set comes first: its voice is the target.
 portrait_features() {

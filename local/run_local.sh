@@ -36,7 +36,7 @@ while [ $# -gt 0 ]; do
             job_name=${BASH_REMATCH[1]}
             first=${BASH_REMATCH[2]}
             last=${BASH_REMATCH[4]:-${first}}
-            [ "${first}" -ge 1 ] && [ "${last}" -ge "${first}" ] || usage "'$1' is an empty range or starts below 1"
+            { [ "${first}" -ge 1 ] && [ "${last}" -ge "${first}" ]; } || usage "'$1' is an empty range or starts below 1"
             shift
             ;;
         *) break ;;
@@ -103,7 +103,7 @@ stop_jobs() {
     kill -KILL ${pids} 2>/dev/null || true
     wait 2>/dev/null || true   # without bash's own note on each killed job
 }
-# shellcheck disable=SC2329  # called by the traps
+# shellcheck disable=SC2317,SC2329  # called by the traps
 interrupted() {
     trap '' INT TERM HUP
     clear_status

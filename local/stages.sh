@@ -43,9 +43,6 @@ name_folders() {
     syncnet_exp=${syncnet_exp:-${expdir}/syncnet_$(basename "${syncnet_config}" .yaml)}
     wav2lip_exp=${wav2lip_exp:-${expdir}/wav2lip_$(basename "${wav2lip_config}" .yaml)}
     tts_decode_dir=${expdir}/${tts_exp##*/}/decode_$(tts_decode_tag)
-    video_dir=${expdir}/${wav2lip_exp##*/}/decode_${decode_tag}
-    say_dir=${expdir}/${wav2lip_exp##*/}/say
-    score_dir=${video_dir}/scores
 }
 
 # has_table NAME: whether the training set has NAME; true as long as there is no training set.
@@ -56,7 +53,6 @@ find_modalities() {
     has_video=true has_text=true
     if ! has_table video.scp; then
         has_video=false
-        score_dir=${tts_decode_dir}/scores
         log "${corpus} has no video: stages 3, 9 to 15 and the faces of 4 are left out"
     fi
     if ! has_table text; then
@@ -72,6 +68,44 @@ find_modalities() {
         log "the voice is ${tts_exp}: stages 5 to 7 are left out"
     fi
     [ "${trains_face}" = true ] || log "the face is ${wav2lip_exp}: stages 9 and 10 are left out"
+    choose_talkers
+}
+
+# choose_talkers: those of --talkers that this corpus can have, and where stage 16 writes.
+choose_talkers() {
+    local name
+    asked_talkers=()
+    for name in ${talkers}; do
+        if "${has_video}" && { [ "${name%%=*}" != makeittalk ] || has_portrait; }; then asked_talkers+=("${name}"); fi
+    done
+    score_dir=${tts_decode_dir}/scores
+    [ "${#asked_talkers[@]}" -eq 0 ] || { name_talker "${asked_talkers[0]}" && score_dir=${talker_dir}/scores; }
+}
+
+# name_talker NAME[=EXP]: one of --talkers, for stages 15 and 16: its name, experiment, the markers of the stages that
+# make it, its options, and the variables that its marker notes. One that is not trained here is known to Python only; its
+# folder is expdir/NAME, and it is given EXP.
+name_talker() {
+    local exp
+    talker=${1%%=*} talker_options=(--model "${1%%=*}") talker_reads=() talker_needs=() talker_shape=
+    case ${talker} in
+        wav2lip)
+            exp=${wav2lip_exp} talker_reads=(reads=10:"${wav2lip_exp}/.done") talker_needs=("${wav2lip_exp}/config.yaml" 10)
+            talker_options+=(--wav2lip_exp "${wav2lip_exp}")
+            ;;
+        makeittalk)
+            exp=${translation_exp}
+            talker_reads=(reads=12:"${content_exp}/.done" reads=13:"${speaker_exp}/.done" reads=14:"${translation_exp}/.done")
+            talker_options+=("${portrait_networks[@]}")
+            ;;
+        *)
+            exp=${talker} talker_weights='' talker_shape=talker_weights
+            [[ $1 != *=* ]] || { talker_weights=${1#*=} && talker_options+=(--exp "${1#*=}"); }
+            ;;
+    esac
+    talker_exp=${exp}
+    talker_dir=${expdir}/${exp##*/}/decode_${decode_tag}
+    talker_say_dir=${expdir}/${exp##*/}/say
 }
 
 # raw_org SET: stage 2's folder. Test data is not filtered, so it goes to its final place at once.
@@ -148,23 +182,56 @@ train_job() {
     ${cuda_cmd} --gpu "${ngpu}" "${nodes[@]}" "${log_file}" "${launcher[@]}" "$@"
 }
 
+# train_stage N MODEL FROM KEY=VALUE...: a stage that trains one network of the face; FROM is what it learns from, and more
+# arguments are stage_begin's.
+train_stage() {
+    local number=$1 model=$2 from=$3 exp=${2}_exp
+    shift 3
+    stage_begin "${number}" "${from} -> ${!exp}" marker="${!exp}/.done" "$@" config="${model}_config" \
+        options="init_${model} ${model}_train_args" output="${!exp}" || return 0
+    train_branch "${model}"
+    stage_end
+}
+
+# train_branch MODEL: its training, by the options of that name.
+train_branch() {
+    local model=$1 exp=${1}_exp config=${1}_config init=init_${1} args=${1}_train_args
+    local task=makeittalk_$1 data=${portrait_dump} from=() threads=() s='' more=()
+    case ${model} in
+        syncnet) task=syncnet data=${dumpdir}/face ;;
+        wav2lip)
+            task=wav2lip data=${dumpdir}/face more=(--syncnet_exp "${syncnet_exp}")
+            need "${syncnet_exp}/config.yaml" 9
+            ;;
+        autovc) data=${dumpdir}/face s=s ;;
+    esac
+    [ "${data}" = "${portrait_dump}" ] || need "${data}/tr_no_dev/utt2spk" 4
+    [ -z "${!init}" ] || from=(--init "${!init}")
+    # On a processor the LSTMs' many small steps go four times faster in one thread than in two that wait for each other.
+    [[ ! ${model} =~ ^(autovc|content|speaker)$ || ${ngpu} -gt 0 ]] || threads=(env OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}")
+    # shellcheck disable=SC2086  # more options are several words
+    train_job "$((ngpu > 1 ? ngpu : 1))" "${!exp}/log/train.log" \
+        "${threads[@]}" "${python}" -m silvertalk.bin.train "${task}" --config "${!config}" \
+        "--train_dir${s}" "${data}/tr_no_dev" "--valid_dir${s}" "${data}/dev" --exp_dir "${!exp}" \
+        --trainer.ngpu "${ngpu}" --trainer.num_nodes "${num_nodes}" "${more[@]}" "${from[@]}" ${!args}
+}
+
 # device: where networks run that only speak or render.
 device() { if [ "${ngpu}" -gt 0 ]; then echo cuda; else echo cpu; fi; }
 
-# decode_videos SET FOLDER WORKER OPTION...: stage 15 for one set, three videos of each clip: said by the voice (video),
-# by the recording (recorded) and by another clip's recording (control).
+# decode_videos SET: stage 15 of a talker for one set, three videos of each clip: said by the voice (video), by the
+# recording (recorded) and by another clip's recording (control).
 decode_videos() {
-    local set=$1 out=$2/$1 worker=$3 face=${dumpdir}/face/$1 jobs kind voice=()
-    shift 3
+    local set=$1 out=${talker_dir}/$1 face=${dumpdir}/face/$1 jobs kind voice=()
     need "${face}/utt2spk" 4
     if [ "${has_text}" = true ]; then
         need "${tts_decode_dir}/${set}/wav/wav.scp" 8
         voice=(--wav_scp "${tts_decode_dir}/${set}/wav/wav.scp")
     fi
     jobs=$(jobs_for "${face}/utt2spk") || exit 1
-    ${cuda_cmd} --gpu "$((ngpu > 0))" --max-jobs-run "${nj}" --num-threads 1 JOB=1:"${jobs}" "${out}/log/${worker}.JOB.log" \
-        "${python}" -m "silvertalk.bin.${worker}" --face_dir "${face}" --out_dir "${out}" "${voice[@]}" \
-        --face_backend "${face_backend}" --device "$(device)" --job JOB --num_jobs "${jobs}" "$@"
+    ${cuda_cmd} --gpu "$((ngpu > 0))" --max-jobs-run "${nj}" --num-threads 1 JOB=1:"${jobs}" "${out}/log/face_decode.JOB.log" \
+        "${python}" -m silvertalk.bin.face_decode "${talker_options[@]}" --face_dir "${face}" --out_dir "${out}" "${voice[@]}" \
+        --face_backend "${face_backend}" --device "$(device)" --job JOB --num_jobs "${jobs}"
     for kind in video recorded control; do
         [ -d "${out}/${kind}/parts" ] || continue
         ${train_cmd} "${out}/log/combine_${kind}.log" \
@@ -184,14 +251,13 @@ list_videos() {
     mv "$1/videos.tsv.new" "$1/videos.tsv"
 }
 
-# say_sentence FOLDER OPTION...: the sentence of --say_text (or the first that the voice has said of the test set), said
-# by the first face of the test set.
+# say_sentence: the sentence of --say_text (or the first that the voice has said of the test set), said by a talker with
+# the first face of the test set.
 say_sentence() {
-    local out=$1 face=${say_face} wavs=${tts_decode_dir}/eval1/wav/wav.scp
-    shift
-    if [ -z "${say_text}" ]; then
+    local out=${talker_say_dir} text=${say_text} face=${say_face} wavs=${tts_decode_dir}/eval1/wav/wav.scp
+    if [ -z "${text}" ]; then
         [ -s "${wavs}" ] || die "no sentence to say: give --say_text one in the voice's language"
-        say_text=$(awk 'NR == FNR {wanted = wanted == "" ? $1 : wanted; next}
+        text=$(awk 'NR == FNR {wanted = wanted == "" ? $1 : wanted; next}
             $1 == wanted {$1 = ""; print substr($0, 2)}' "${wavs}" "${dumpdir}/raw/eval1/text")
     fi
     if [ -z "${face}" ]; then
@@ -199,10 +265,31 @@ say_sentence() {
         face=$(awk 'NR == 1 {$1 = ""; print substr($0, 2)}' "${dumpdir}/face/eval1/source_video.scp")
     fi
     ${cuda_cmd} --gpu "${ngpu}" "${out}/log/say.log" \
-        "${python}" -m silvertalk.bin.silvertalk say --text "${say_text}" --face "${face}" \
+        "${python}" -m silvertalk.bin.silvertalk say --text "${text}" --face "${face}" \
         --tts_exp "${tts_exp}" --out "${out}/say.mp4" \
-        --face_backend "${face_backend}" --device "$(device)" "$@"
-    log "${out}/say.mp4 says \"${say_text}\""
+        --face_backend "${face_backend}" --device "$(device)" "${talker_options[@]}"
+    log "${out}/say.mp4 says \"${text}\""
+}
+
+# decode_talker: stage 15 of a talker, the videos of the sets.
+decode_talker() {
+    local set
+    stage_begin 15 "${tts_exp}, ${talker_exp} -> ${talker_dir}" marker="${talker_dir}/.done" reads=4:"${filter_marker}" \
+        reads=8:"${speech_marker}" "${talker_reads[@]}" options="${talker_shape}" changed=redo output="${talker_dir}" || return 0
+    [ "${#talker_needs[@]}" -eq 0 ] || need "${talker_needs[@]}"
+    for set in dev eval1; do
+        decode_videos "${set}"
+    done
+    stage_end
+}
+
+# say_talker: stage 15 of a talker, one sentence typed by the user; another one is no reason to decode the sets again.
+say_talker() {
+    stage_begin 15 "\"${say_text:-a test sentence}\" -> ${talker_say_dir}/say.mp4" marker="${talker_say_dir}/.done" \
+        reads=7:"${tts_marker}" "${talker_reads[@]}" options="say_text say_face ${talker_shape}" changed=redo \
+        output="${talker_say_dir}/say.mp4" || return 0
+    say_sentence
+    stage_end
 }
 
 # score_faces VIDEOS SCORES: stage 16 of the generated faces, the real recordings beside them.
@@ -218,14 +305,15 @@ score_faces() {
         --out_dir "${scores}" --face_backend "${face_backend}" "${options[@]}" --job JOB --num_jobs "${jobs}"
 }
 
-# score: stage 16 on the test set.
+# score: stage 16 on the test set; the first talker's scores stand beside the voice's.
 score() {
-    local raw=${dumpdir}/raw/eval1 jobs options=() portrait_scores=()
-    [ "${has_video}" = false ] || score_faces "${video_dir}" "${score_dir}"
-    if has_portrait; then
-        score_faces "${portrait_dir}" "${portrait_score_dir}"
-        portrait_scores=(--portrait_score_dir "${portrait_score_dir}")
-    fi
+    local raw=${dumpdir}/raw/eval1 jobs name options=() others=()
+    for name in "${asked_talkers[@]}"; do
+        name_talker "${name}"
+        score_faces "${talker_dir}" "${talker_dir}/scores"
+        [ "${talker_dir}/scores" = "${score_dir}" ] || others+=("${talker}=${talker_dir}/scores")
+    done
+    [ "${#others[@]}" -eq 0 ] || others=(--talker_score_dirs "${others[@]}")
     if [ "${has_text}" = true ]; then
         need "${tts_decode_dir}/eval1/wav/wav.scp" 8
         options=(--recogniser "${recogniser}" --language "${language}")
@@ -237,7 +325,7 @@ score() {
             --out_dir "${score_dir}" "${options[@]}" --job JOB --num_jobs "${jobs}"
     fi
     ${train_cmd} "${score_dir}/log/report.log" \
-        "${python}" -m silvertalk.bin.report --score_dir "${score_dir}" "${portrait_scores[@]}" --out RESULTS.md \
+        "${python}" -m silvertalk.bin.report --score_dir "${score_dir}" "${others[@]}" --out RESULTS.md \
         --corpus "${corpus}" --command "$(recipe_command)" --log_dirs "${dumpdir}" "${expdir}"
 }
 
@@ -249,11 +337,15 @@ recipe_command() {
     if [ "${corpus}" = mini ]; then echo "./run.sh"; else echo "${recipe}${db_root:+ --db_root FOLDER}"; fi
 }
 
-# last_words: the end of a whole run says where the result is and how good it is.
+# last_words: the end of a whole run says where the result is and how good it is. The first talker comes last.
 last_words() {
+    local n
     want_stage 16 || return 0
     log "scores and plots: ${PWD}/RESULTS.md"
     [ ! -f "${score_dir}/summary.txt" ] || sed 's/^/    /' "${score_dir}/summary.txt"
-    [ ! -f "${portrait_say_dir}/say.mp4" ] || log "the portrait: $(realpath "${portrait_say_dir}/say.mp4")"
-    [ ! -f "${say_dir}/say.mp4" ] || log "the talking face: $(realpath "${say_dir}/say.mp4") says \"${say_text:-the first test sentence}\""
+    for ((n = ${#asked_talkers[@]} - 1; n >= 0; n--)); do
+        name_talker "${asked_talkers[n]}"
+        [ ! -f "${talker_say_dir}/say.mp4" ] \
+            || log "the talking face (${talker}): $(realpath "${talker_say_dir}/say.mp4") says \"${say_text:-the first test sentence}\""
+    done
 }

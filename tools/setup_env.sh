@@ -31,7 +31,7 @@ wanted="$(cat "${lock_file}" "${root}/pyproject.toml" | sha256sum | cut -c 1-16)
 is_ready() { [ -x "${venv}/bin/python" ] && [ -f "${stamp}" ] && [ "$(cat "${stamp}")" = "${wanted}" ]; }
 ! is_ready || exit 0
 
-mkdir -p "${venv%/*}" 2>/dev/null && [ -w "${venv%/*}" ] \
+{ mkdir -p "${venv%/*}" 2>/dev/null && [ -w "${venv%/*}" ]; } \
     || die "cannot write in ${venv%/*}; set SILVERTALK_VENV=/a/writable/folder/venv"
 exec 8>>"${venv}.lock"
 flock -n 8 || { log "waits for another installation in ${venv}"; flock 8; }

@@ -111,8 +111,7 @@ class PortraitSetup(Setup, PortraitOptions):
     """A photo that moves as a whole, by MakeItTalk.
 
     Args:
-        expdir: Folder of experiments; the newest networks (and voice) in it are used.
-        autovc_exp: Folder of the voice conversion, or a published checkpoint, instead.
+        autovc_exp: Folder of the voice conversion, or a published checkpoint; leave out for the newest in expdir.
         content_exp: The same of the content branch.
         speaker_exp: The same of the speaker-aware branch.
         translation_exp: The same of the image translation.
@@ -120,14 +119,11 @@ class PortraitSetup(Setup, PortraitOptions):
         img_size: Side of the portrait that is drawn, pixels; leave out for what the image translation was trained on.
         refine: wav2lip: its generator draws the lips once more.
         wav2lip_exp: Folder of that generator, or a published checkpoint; leave out for the newest in expdir.
-        face_backend: auto, dlib, face_alignment or s3fd.
-        device: auto, cpu or cuda.
         engine: What runs the image translation: auto, torch, openvino or onnxruntime.
         precision: auto, fp32, bf16 or fp16.
     """
 
     rendered = PortraitOptions
-    expdir: str = "exp"
     autovc_exp: str | None = None
     content_exp: str | None = None
     speaker_exp: str | None = None
@@ -136,8 +132,6 @@ class PortraitSetup(Setup, PortraitOptions):
     img_size: int | None = None
     refine: str | None = None
     wav2lip_exp: str | None = None
-    face_backend: str = "auto"
-    device: str = "auto"
     engine: str = "auto"
     precision: str = "auto"
 
@@ -175,8 +169,7 @@ class CartoonSetup(Setup, CartoonOptions):
     """A drawing that moves: a puppet (silvertalk puppet make).
 
     Args:
-        expdir: Folder of experiments; the newest networks in it are used.
-        autovc_exp: Folder of the voice conversion, or a published checkpoint, instead.
+        autovc_exp: Folder of the voice conversion, or a published checkpoint; leave out for the newest in expdir.
         content_exp: The same of the content branch.
         speaker_exp: The same of the speaker-aware branch.
         statistics: Statistics of stage 11, or a copy of the published code; leave out for those of the content branch.
@@ -184,7 +177,6 @@ class CartoonSetup(Setup, CartoonOptions):
     """
 
     rendered = CartoonOptions
-    expdir: str = "exp"
     autovc_exp: str | None = None
     content_exp: str | None = None
     speaker_exp: str | None = None

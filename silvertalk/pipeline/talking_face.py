@@ -50,7 +50,7 @@ class TalkingFace:
         """
         setup = find_setup(model)(expdir=str(expdir), **options)
         talker = setup.talker()  # the quicker one to miss something
-        return cls(load_voice(expdir, tts_exp, getattr(setup, "device", "auto")), talker)
+        return cls(load_voice(expdir, tts_exp, setup.device), talker)
 
     def say(
         self,

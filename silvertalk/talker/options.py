@@ -98,14 +98,23 @@ class RenderOptions(VideoOptions):
             raise ValueError("restore_blend is 0 to 1, mask_size above 0, mask_feather and start not below 0")
 
 
+@dataclass
 class Setup(ABC):
     """A talker's entry in the registry: its options of rendering, and where its networks are and how they run.
 
     A dataclass that inherits this and, behind it, the talker's options of rendering. Its fields are the options of
     ``silvertalk lipsync --model NAME`` and of stage 15; its docstring is their help.
+
+    Args:
+        expdir: Folder of experiments; the newest networks (and voice) in it are used.
+        face_backend: What finds faces: auto, dlib, face_alignment or s3fd.
+        device: auto, cpu or cuda.
     """
 
     rendered: ClassVar[type[VideoOptions]]  # the options of rendering alone
+    expdir: str = "exp"
+    face_backend: str = "auto"
+    device: str = "auto"
 
     @abstractmethod
     def talker(self):

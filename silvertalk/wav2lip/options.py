@@ -11,19 +11,13 @@ class Wav2LipSetup(Setup, RenderOptions):
     """Lips drawn on a film by Wav2Lip.
 
     Args:
-        expdir: Folder of experiments; the newest generator (and voice) in it is used.
-        wav2lip_exp: Folder of the generator, or a published checkpoint, instead.
-        face_backend: auto, dlib, face_alignment or s3fd.
-        device: auto, cpu or cuda.
+        wav2lip_exp: Folder of the generator, or a published checkpoint; leave out for the newest in expdir.
         engine: What runs the generator: auto, torch, openvino or onnxruntime.
         precision: auto, fp32, bf16 or fp16.
     """
 
     rendered = RenderOptions
-    expdir: str = "exp"
     wav2lip_exp: str | None = None
-    face_backend: str = "auto"
-    device: str = "auto"
     engine: str = "auto"
     precision: str = "auto"
 

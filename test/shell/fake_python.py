@@ -54,35 +54,36 @@ class Workers:
 
     sync_filter = audio_filter
 
-    def tts_filter(self, data_dir, keys, skipped, **_):
-        write(keys, read(data_dir / "utt2spk"))
-        skipped.write_text("")
+    def tts_prepare(self, **options):
+        """Of the real one, in test_tts.py and test/tts/training, only what the jobs need."""
+        stats, exp_dir = options["voice.stats_dir"], options.get("exp_dir")
+        if "out_dir" in options:
+            sets = [name for name in SETS if name in sys.argv]
+            for name in sets:
+                log = options["out_dir"] / name / "log"
+                write(log / "keys.1.scp", read(options["voice.dumpdir"] / "raw" / name / "utt2spk"))
+                self.write_jobs(log, "--key_file", log / "keys.JOB.scp")
+        elif exp_dir:
+            self.write_jobs(exp_dir / "log", "--output_dir", exp_dir)
+        else:
+            self.write_jobs(stats / "logdir", "--output_dir", stats / "logdir/stats.JOB", "--collect_stats", "true")
+
+    def write_jobs(self, folder, *arguments):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "jobs").write_text("1\n")
+        (folder / "arguments").write_text("".join(f"{argument}\n" for argument in arguments))
 
     def tokenize_text(self, output, **_):
         output.write_text("<blank>\na\n")
 
-    def tts_language(self, **_):
-        print("ko")
-
     def tts_g2p(self, **_):
-        print("korean_jaso")
+        print("ko korean_jaso")
 
     speaker_embed = audio_dump
 
     def speaker_average(self, out_dir, **_):
         for name in ("spk_embed.ark", "embed.scp", "utt2spk_embed.scp"):
             (out_dir / name).write_text("embeddings\n")
-
-    def tts_ids(self, tables, out_dir, **options):
-        for option, name in (("number_speakers", "spk2sid"), ("number_languages", "lang2lid")):
-            if option in options:
-                write(tables / name, {"<unk>": "0", "a": "1", "b": "2"})
-        for name, ids in (("spk2sid", "utt2sid"), ("lang2lid", "utt2lid")):
-            if (tables / name).exists():
-                write(out_dir / ids, {"a-1": "1"})
-
-    def tts_check(self, **_):
-        pass
 
     def gan_tts_train(self, output_dir, collect_stats="false", **_):
         for part in ("train", "valid"):
@@ -98,30 +99,25 @@ class Workers:
             for name in ("feats", "pitch", "energy"):
                 (output_dir / part / f"{name}_stats.npz").write_text("stats")
 
-    def tts_config(self, exp_dir, out):
-        out.write_text((exp_dir / "config.yaml").read_text())
-
     def tts_inference(self, output_dir, key_file, **_):
         for key in read(key_file):
             (output_dir / "wav").mkdir(parents=True, exist_ok=True)
             (output_dir / f"wav/{key}.wav").write_text("sound")
 
-    def syncnet_train(self, exp_dir, **_):
+    def train_syncnet(self, exp_dir, **_):
         (exp_dir / "config.yaml").write_text("task: syncnet\n")
 
-    wav2lip_train = makeittalk_autovc_train = makeittalk_content_train = syncnet_train
-    makeittalk_speaker_train = makeittalk_translation_train = syncnet_train
+    train_wav2lip = train_makeittalk_autovc = train_makeittalk_content = train_syncnet
+    train_makeittalk_speaker = train_makeittalk_translation = train_syncnet
 
     makeittalk_dump = audio_dump
 
     def makeittalk_statistics(self, train_dir, **_):
         (train_dir.parent / "statistics.npz").write_text("statistics")
 
-    def lipsync_decode(self, out_dir, job, wav_scp=None, **_):
+    def face_decode(self, out_dir, job, wav_scp=None, **_):
         for kind in ("recorded", "control", *(["video"] if wav_scp else [])):
             self.audio_dump(out_dir / kind, job)
-
-    makeittalk_decode = lipsync_decode
 
     def score_lips(self, out_dir, **_):
         (out_dir / "lips.tsv").write_text("scores\n")
@@ -142,9 +138,10 @@ def main() -> None:
     if sys.argv[1] != "-m":  # tools/check_env.py
         return
     name = sys.argv[2].rsplit(".", 1)[1]
-    words = [word for word in sys.argv[3:] if word != "say"]
-    if name == "train":
-        name = f"{words.pop(0)}_train"
+    words = sys.argv[3:]
+    if name in ("train", "tts_prepare", "silvertalk"):
+        subcommand = words.pop(0)
+        name = f"{name}_{subcommand}" if name == "train" else name
     with open("calls.txt", "a", encoding="utf-8") as file:
         file.write("\t".join([name, *words]) + "\n")
     if os.environ.get("FAIL") == name:

@@ -83,7 +83,7 @@ def test_all_stages_and_a_second_run(recipe, tmp_path):
     assert begun(result) == ALL_STAGES
     assert (tmp_path / "work/RESULTS.md").exists()
     assert "how good it is" in result.stdout.splitlines()[-3]
-    assert "exp/makeittalk_translation_train_makeittalk_translation/say/say.mp4" in result.stdout.splitlines()[-2]
+    assert "exp/makeittalk_translation_train_makeittalk_translation/say/say.mp4 says" in result.stdout.splitlines()[-2]
     assert "exp/wav2lip_train_wav2lip/say/say.mp4 says" in result.stdout.splitlines()[-1]
     before = tree(tmp_path / "work")
     start = time.time()
@@ -111,8 +111,9 @@ def test_the_language_is_that_of_the_transcripts(recipe, tmp_path):
     without = recipe(*options, "--stage", "2")
     assert without.returncode and "no data/tr_no_dev/text; run stage 1" in without.stdout
     assert begun(recipe(*options, TABLES="wav.scp text")) == [1, 2, 4, 5, 6]
-    assert workers(tmp_path, "tts_language") == [["--text", "data/tr_no_dev/text"]]
-    assert [call[call.index("--language") + 1] for call in workers(tmp_path, "tts_g2p")] == ["ko"]
+    [call] = workers(tmp_path, "tts_g2p")
+    assert call[call.index("--text") + 1] == "data/tr_no_dev/text" and call[call.index("--language") + 1] == "auto"
+    assert all("--voice.language\tko" in "\t".join(call) for call in workers(tmp_path, "tts_prepare"))
     assert (tmp_path / "work/exp/tts_stats_raw_phn_none_korean_jaso/.done").is_file()
     assert begun(recipe(*options)) == []
     again = recipe(*options, "--stage", "1", "--overwrite", "true", TABLES="wav.scp text")
@@ -130,34 +131,27 @@ def test_the_level_is_handed_on_and_noticed(recipe, tmp_path):
 
 @pytest.mark.recipe  # seconds
 def test_a_voice_of_several_speakers(recipe, tmp_path):
-    """Embeddings are made beside the token list; numbers and sizes reach training, the voice's folder and decoding."""
+    """Embeddings are made beside the token list; test/tts/training/test_arguments.py has what ESPnet is told."""
     options = ["--use_sid", "true", "--use_spk_embed", "true", "--stop_stage", "8"]
     assert begun(recipe(*options, TABLES="wav.scp text")) == [1, 2, 4, 5, 5, 6, 7, 8]
-    voice = tmp_path / "work/exp/tts_train_jets_raw_char_none_none"
-    assert (voice / "spk2sid").is_file() and (voice / "spk_embed.ark").is_file() and not (voice / "lang2lid").exists()
-    stats, training = workers(tmp_path, "gan_tts_train")[0], workers(tmp_path, "gan_tts_train")[-1]
-    for call in (stats, training):
-        assert {"generator_params.spks=3", "generator_params.spk_embed_dim=256"} <= set(call)
-        for part, name in (("train", "tr_no_dev"), ("valid", "dev")):
-            option = f"--{part}_data_path_and_name_and_type"
-            given = [call[place + 1] for place, word in enumerate(call) if word == option]
-            assert f"exp/tts_stats_raw_char_none_none/{part}/utt2sid,sids,text_int" in given
-            assert f"dump/spk_embed/{name}/embed.scp,spembs,kaldi_ark" in given
-    decoding = workers(tmp_path, "tts_inference")[-1]
-    assert "dump/spk_embed/eval1/utt2spk_embed.scp,spembs,kaldi_ark" in decoding
-    assert any(value.endswith("eval1/log/utt2sid,sids,text_int") for value in decoding)
-    assert workers(tmp_path, "tts_filter")[0][-1] == ""  # of all speakers
+    stats, train, decode = workers(tmp_path, "tts_prepare")
+    for call in (stats, train, decode):
+        given = dict(zip(call, call[1:], strict=False))
+        asked = [given[f"--voice.use_{name}"] for name in ("sid", "lid", "spk_embed")]
+        assert asked == ["true", "false", "true"]
+    assert stats[stats.index("--spk") + 1] == ""  # of all speakers
     changed = recipe("--use_sid", "true", "--stage", "6", "--stop_stage", "6")
     assert changed.returncode and "use_spk_embed: true -> (none)" in changed.stdout
 
 
 def test_a_range_of_stages(recipe, tmp_path):
-    assert begun(recipe("--stop_stage", "4")) == [1, 2, 3, 4]
+    assert begun(recipe("--stop_stage", "audio-dump")) == [1, 2]
+    assert begun(recipe("--stage", "face_dump", "--stop_stage", "sync")) == [3, 4]
     assert begun(recipe("--stage", "9", "--stop-stage", "10", "--wav2lip_train_args", "--trainer.max_epoch 2")) == [
         9,
         10,
     ]
-    call = workers(tmp_path, "wav2lip_train")[0]
+    call = workers(tmp_path, "train_wav2lip")[0]
     assert call[call.index("--trainer.max_epoch") + 1] == "2"
 
 
@@ -199,7 +193,30 @@ def test_without_portraits(recipe, tmp_path):
     result = recipe("--portrait", "false")
     assert begun(result) == [*range(1, 11), 15, 15, 16]
     [call] = workers(tmp_path, "report")
-    assert "--portrait_score_dir" not in call
+    assert "--talker_score_dirs" not in call
+
+
+@pytest.mark.recipe  # seconds
+def test_a_talker_of_another_package(recipe, tmp_path):
+    """One that run.sh knows nothing of is decoded, speaks and is scored, alone or beside others."""
+    assert begun(recipe("--stop_stage", "8")) == [*range(1, 9)]
+    result = recipe("--talkers", "clay=weights", "--stage", "decode")
+    assert begun(result) == [15, 15, 16]
+    calls = workers(tmp_path, "face_decode")
+    for call in calls:
+        assert call[:4] == ["--model", "clay", "--exp", str(tmp_path / "weights")]
+    assert {call[call.index("--out_dir") + 1] for call in calls} == {
+        f"exp/clay/decode_train.total_count.ave/{name}" for name in ("dev", "eval1")
+    }
+    [say] = workers(tmp_path, "silvertalk")
+    assert say[-4:] == calls[0][:4]
+    assert (tmp_path / "work/exp/clay/say/say.mp4").is_file()
+    [report] = workers(tmp_path, "report")
+    assert report[report.index("--score_dir") + 1] == "exp/clay/decode_train.total_count.ave/scores"
+    assert begun(recipe("--talkers", "wav2lip clay", "--portrait", "false")) == [9, 10, 15, 15, 15, 15, 16]
+    call = workers(tmp_path, "report")[-1]
+    assert "clay=exp/clay/decode_train.total_count.ave/scores" in call
+    assert workers(tmp_path, "face_decode")[-1][:2] == ["--model", "clay"]  # without weights of its own
 
 
 @pytest.mark.recipe  # seconds
@@ -210,14 +227,14 @@ def test_portraits_by_published_networks(recipe, tmp_path):
         options += [f"--{model}_exp", f"ckpt {model}.pth"]
     result = recipe(*options, "--portrait_statistics", "published code")
     assert begun(result) == [*range(1, 11), *DECODING, 16]
-    [call] = workers(tmp_path, "makeittalk_decode")[:1]
+    call = next(call for call in workers(tmp_path, "face_decode") if "makeittalk" in call)
     assert call[call.index("--translation_exp") + 1] == str(tmp_path / "ckpt translation.pth")
     assert call[call.index("--statistics") + 1] == str(tmp_path / "published code")
     # One published network, the others of this recipe.
     (tmp_path / "work").rename(tmp_path / "before")
     result = recipe(*options[:2])
     assert begun(result) == [*range(1, 11), 11, 12, 13, 14, *DECODING, 16]
-    [call] = workers(tmp_path, "makeittalk_content_train")
+    [call] = workers(tmp_path, "train_makeittalk_content")
     assert call[call.index("--train_dir") + 1] == "dump/makeittalk/tr_no_dev"
 
 
@@ -229,7 +246,7 @@ def test_fine_tuning(recipe, tmp_path):
     result = recipe(*models, "--stop_stage", "10", TABLES="wav.scp video.scp")
     assert begun(result) == [1, 2, 3, 4, 9, 10]
     for worker, model in (("syncnet", "expert.pth"), ("wav2lip", "face of me")):
-        [call] = workers(tmp_path, f"{worker}_train")
+        [call] = workers(tmp_path, f"train_{worker}")
         assert call[call.index("--init") + 1] == str(tmp_path / model)
         assert call[call.index("--config") + 1].endswith(f"conf/finetune_{worker}.yaml")
         assert (tmp_path / f"work/exp/{worker}_finetune_{worker}/config.yaml").is_file()
@@ -253,9 +270,9 @@ def test_models_of_another_recipe(recipe, tmp_path):
 
 @pytest.mark.recipe  # seconds
 def test_a_failing_worker_stops_the_run_and_the_next_one_goes_on(recipe, tmp_path):
-    result = recipe(FAIL="syncnet_train")
+    result = recipe(FAIL="train_syncnet")
     assert result.returncode == 1
-    assert "syncnet_train was told to fail" in result.stdout and "train.log" in result.stdout
+    assert "train_syncnet was told to fail" in result.stdout and "train.log" in result.stdout
     assert "Stage 9: failed" in result.stdout
     assert begun(recipe()) == [9, 10, *PORTRAIT, *DECODING, 16]
 
@@ -270,10 +287,10 @@ def test_killed_again_and_again(recipe, tmp_path):
         "sync_filter",
         "gan_tts_train",
         "tts_inference",
-        "wav2lip_train",
+        "train_wav2lip",
         "makeittalk_dump",
-        "makeittalk_translation_train",
-        "makeittalk_decode",
+        "train_makeittalk_translation",
+        "face_decode",
         "score_lips",
     ):
         _kill_at(recipe, worker, tmp_path / "work/hangs")
@@ -299,7 +316,8 @@ def _kill_at(recipe, worker: str, sign: Path) -> None:
     [
         (["--stage", "0"], "stages start at 1"),
         (["--stage", "5", "--stop_stage", "4"], "lies after --stop_stage 4"),
-        (["--stage", "all"], "--stage takes a whole number"),
+        (["--stage", "all"], "--stage takes a stage's number or name, not 'all'; there are: 1 data, 2 audio_dump, "),
+        (["--stage", "wav2lip", "--stop_stage", "syncnet"], "--stage 10 lies after --stop_stage 9"),
         (["--nj", "0"], "at least one job"),
         (["--audio_format", "mp3"], "--audio_format takes flac, wav, flac.ark or wav.ark"),
         (["--audio_channel", "0"], "--audio_channel takes a number from 1"),
@@ -308,7 +326,7 @@ def _kill_at(recipe, worker: str, sign: Path) -> None:
         (["--db_root="], "needs --db_root"),
         (["--tts_config", "none.yaml", "--stop_stage", "7"], "none.yaml; give --tts_config a training YAML"),
         (["--stage", "2"], "no data/tr_no_dev/wav.scp; run stage 1"),
-        (["--stage", "15"], "run stage 10"),
+        (["--stage", "15"], "run stage 10 (wav2lip)"),
     ],
 )
 def test_bad_input(recipe, options, message):
@@ -322,6 +340,10 @@ def test_help(root, shell):
     assert result.returncode == 0
     options = {line.split()[0]: line for line in result.stdout.splitlines() if line.strip().startswith("--")}
     assert len(options) > 30
+    assert "  3  face_dump          face dump\n" in result.stdout
+    assert shell(root / "run.sh", "--stage", "list").stdout == "".join(
+        line for line in (root / "local/stages.txt").read_text().splitlines(keepends=True) if line[0] != "#"
+    )
     assert "[grid]" in options["--corpus"]
 
 

@@ -39,16 +39,9 @@ class GlowOptions(VideoOptions):
 
 @dataclass
 class GlowSetup(Setup, GlowOptions):
-    """The whole picture glows with the sound.
-
-    Args:
-        expdir: Folder of experiments.
-        device: cpu.
-    """
+    """The whole picture glows with the sound."""
 
     rendered = GlowOptions
-    expdir: str = "exp"
-    device: str = "cpu"
 
     def talker(self):
         return Glow()

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from silvertalk.bin import tts_filter, tts_g2p, tts_text
+from silvertalk.bin import tts_g2p, tts_text
 from silvertalk.tts import Synthesizer, UnknownCharacterError, g2p
 from silvertalk.tts.espeak import pronounce
 from silvertalk.tts.frontend import TextFrontEnd
+from silvertalk.tts.training import usable
 
 
 def espnet_names():
@@ -63,10 +64,12 @@ def test_phonemes_keep_marks_words_and_stress():
         pronounce("a", "xx")
 
 
-def test_front_end_is_kept_with_the_voice(tmp_path):
+def test_front_end_is_kept_with_the_voice(tmp_path, capsys):
     assert TextFrontEnd.load(tmp_path) == TextFrontEnd("auto", "none", "none")
     assert TextFrontEnd.load(tmp_path)("3시 ATM ♥").text == "3시 ATM ♥"
-    tts_g2p.main(["--language", "en", "--g2p", "auto", "--normalise", "auto", "--save_to", str(tmp_path)])
+    tts_g2p.main(["--language", "en", "--g2p", "auto"])
+    assert capsys.readouterr().out == "en espeak\n"
+    TextFrontEnd("en", "auto", "espeak").save(tmp_path)
     front_end = TextFrontEnd.load(tmp_path)
     assert front_end == TextFrontEnd("en", "auto", "espeak")
     assert front_end("2 ♥").text == " ".join(g2p.phonemise("two", "en"))
@@ -113,7 +116,7 @@ def test_typed_text_goes_through_the_front_end_of_the_voice(caplog):
 
 def test_spoken_transcripts_and_the_list_of_what_is_not_spoken(tmp_path):
     (tmp_path / "text").write_text("a-1 3시에 😀 만나요\na-2 그대로\na-3\n", encoding="utf-8")
-    tts_text.write_spoken_text(str(tmp_path / "text"), str(tmp_path / "out"), str(tmp_path / "unknown.tsv"), "ko")
+    tts_text.rewrite(str(tmp_path / "text"), str(tmp_path / "out"), str(tmp_path / "unknown.tsv"), "ko")
     lines = (tmp_path / "out").read_text(encoding="utf-8").splitlines()
     assert lines[:2] == ["a-1 세 시에 만나요", "a-2 그대로"] and lines[2].split() == ["a-3"]
     assert (tmp_path / "unknown.tsv").read_text(encoding="utf-8") == "a-1\t5\t😀\tGRINNING FACE\n"
@@ -122,23 +125,19 @@ def test_spoken_transcripts_and_the_list_of_what_is_not_spoken(tmp_path):
 def test_a_voice_of_phonemes_is_only_given_sounds_it_knows(tmp_path):
     (tmp_path / "text").write_text("a-1 h ə\na-2 h x y\n", encoding="utf-8")
     (tmp_path / "tokens.txt").write_text("<blank>\n<unk>\nh\nə\n<sos/eos>\n", encoding="utf-8")
-    files = {name: str(tmp_path / name) for name in ("keys", "skipped")}
-    tts_filter.filter_utterances(
-        str(tmp_path), str(tmp_path / "tokens.txt"), **files, token_type="word", text=str(tmp_path / "text")
-    )
+    checks = usable.text_checks(usable.Tokens(tmp_path / "tokens.txt", "word"))
+    usable.filter_utterances(tmp_path / "text", tmp_path / "keys", tmp_path / "skipped", checks)
     assert (tmp_path / "keys").read_text() == "a-1\n"
     assert (tmp_path / "skipped").read_text() == "a-2\tthe voice has no token for: x y\n"
 
 
 def test_sounds_that_a_voice_has_not_heard_are_reported(tmp_path, monkeypatch):
     """Those of ESPnet's converters, which would become <unk>."""
-    monkeypatch.setattr(tts_filter, "to_sounds", lambda cleaner, g2p: {"pypinyin_g2p": str.upper}[g2p])
+    monkeypatch.setattr(usable, "to_sounds", lambda cleaner, g2p: {"pypinyin_g2p": str.upper}[g2p])
     (tmp_path / "text").write_text("a-1 ab\na-2 abc\n", encoding="utf-8")
     (tmp_path / "tokens.txt").write_text("<blank>\n<unk>\nA\nB\n<sos/eos>\n", encoding="utf-8")
-    files = {name: str(tmp_path / name) for name in ("keys", "skipped")}
-    tts_filter.filter_utterances(
-        str(tmp_path), str(tmp_path / "tokens.txt"), **files, token_type="phn", g2p="pypinyin_g2p"
-    )
+    checks = usable.text_checks(usable.Tokens(tmp_path / "tokens.txt", "phn", g2p="pypinyin_g2p"))
+    usable.filter_utterances(tmp_path / "text", tmp_path / "keys", tmp_path / "skipped", checks)
     assert (tmp_path / "keys").read_text() == "a-1\n"
     assert (tmp_path / "skipped").read_text() == "a-2\tthe voice has no token for: C\n"
 
@@ -149,6 +148,6 @@ def test_pypinyin_gets_no_spaces():
 
 @pytest.mark.recipe  # ESPnet's import takes seconds
 def test_marks_are_sounds_of_their_own_in_chinese():
-    sounds = tts_filter.to_sounds("none", "pypinyin_g2p_phone")
+    sounds = usable.to_sounds("none", "pypinyin_g2p_phone")
     front_end = TextFrontEnd("zh", "auto", "pypinyin_g2p_phone")
     assert sounds(front_end("宝马，3次。").text) == ["b", "ao3", "m", "a3", ",", "s", "an1", "c", "i4", "."]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from silvertalk.bin import tts_language
+from silvertalk.bin import tts_g2p
 from silvertalk.tts.normalise import detect_corpus_language, detect_language, normalise
 from silvertalk.tts.normalise.tokens import prepare, tokenise
 
@@ -113,8 +113,8 @@ def test_language_of_a_corpus_is_that_of_most_texts(tmp_path, capsys):
     with pytest.raises(ValueError, match="most letters of 2 texts are Cyrillic"):
         detect_corpus_language(["добрый день", "OK"])
     (tmp_path / "text").write_text("a-1 宝马配挂跛骡鞍\na-2 用 iPhone 拍照\n", encoding="utf-8")
-    tts_language.main(["--text", str(tmp_path / "text")])
-    assert capsys.readouterr().out == "zh\n"
+    tts_g2p.main(["--g2p", "none", "--text", str(tmp_path / "text")])
+    assert capsys.readouterr().out == "zh none\n"
     (tmp_path / "text").write_text("a-1\n")
     with pytest.raises(SystemExit, match="text: most letters of 1 texts are No: .*"):
-        tts_language.main(["--text", str(tmp_path / "text")])
+        tts_g2p.main(["--g2p", "none", "--text", str(tmp_path / "text")])

@@ -7,10 +7,10 @@ import pytest
 import soundfile
 from kaldiio import load_scp
 
-from silvertalk.bin.tts_ids import write_ids
 from silvertalk.data import Utterance, combine_parts, read_scp, write_scp
 from silvertalk.data.speaker_dump import average_embeddings, dump_embeddings
 from silvertalk.tts.speakers import Speakers, load_speakers
+from silvertalk.tts.training.usable import write_ids
 
 WHO = Speakers(
     {"<unk>": 0, "s1": 1, "s2": 2}, {"<unk>": 0, "en": 1, "ko": 2}, {"s1": np.ones(256), "s2": np.zeros(256)}
@@ -59,7 +59,7 @@ def test_numbers_of_a_set(tmp_path):
     write_scp(tmp_path / "text", {"s1-a": "hello", "s1-b": "안녕", "s2-a": "hello", "s3-a": "hello"})
     (tmp_path / "keys").write_text("s1-a\ns1-b\ns3-a\n")
     places = [str(tmp_path / name) for name in ("", "keys", "stats", "stats/train")]
-    write_ids(*places, number_speakers=True, number_languages=True)
+    write_ids(*places, new=("sid", "lid"))
     assert load_speakers(tmp_path / "stats") == Speakers({"<unk>": 0, "s1": 1, "s3": 2}, {"<unk>": 0, "en": 1, "ko": 2})
     assert read_scp(tmp_path / "stats/train/utt2sid") == {"s1-a": "1", "s1-b": "1", "s3-a": "2"}
     assert read_scp(tmp_path / "stats/train/utt2lid") == {"s1-a": "1", "s1-b": "2", "s3-a": "1"}

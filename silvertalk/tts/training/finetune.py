@@ -3,8 +3,9 @@
 import logging
 from pathlib import Path
 
-from silvertalk.tts.espnet import build_model
+from silvertalk.tts.espnet import build_model, load_task
 from silvertalk.tts.experiment import find_checkpoint, load_weights, resolve_config
+from silvertalk.tts.training.config import load_train_config
 from silvertalk.utils import atomic_path
 
 # Ends of the names of tables with a row for each token; parts of the names of what only several speakers need.
@@ -14,6 +15,21 @@ SPEAKER_LAYERS = (
     *("tts.projection.", "generator.projection.", "spemb_proj."),  # of speaker embeddings
     *("global_conv.", "conv1x1_glo."),  # how VITS hands them on
 )
+
+
+def init_voice(arguments: str, init: str | None = None, out: str | None = None) -> None:
+    """Write down the model that is to be trained, and the weights it begins with.
+
+    Args:
+        arguments: File with ESPnet's arguments of a dry run, one on each line: it writes config.yaml to --output_dir.
+        init: Checkpoint (.pth) or experiment folder of a trained voice; leave out to begin with nothing.
+        out: The .pth to write, for --init_param.
+    """
+    words = Path(arguments).read_text(encoding="utf-8").splitlines()
+    options = dict(zip(words, words[1:], strict=False))
+    load_task(load_train_config(options["--config"])).main(cmd=words)
+    if init:
+        init_weights(init, options["--output_dir"], out)
 
 
 def init_weights(init: str, config_dir: str, out: str) -> None:

@@ -185,11 +185,16 @@ def test_a_broken_yaml_is_an_error(content, message, tmp_path):
         load_train_config(tmp_path / "b.yaml")
 
 
-def test_the_worker_of_stage_7_refuses_with_one_line(stats_dir):
-    from silvertalk.bin.tts_check import main
+def test_the_worker_of_stage_7_refuses_with_one_line(stats_dir, tmp_path):
+    from silvertalk.bin.tts_prepare import main
 
-    command = ["--train_config", str(ROOT / "conf/mini/train_jets.yaml"), "--fs", "16000", "--hop_length", "256"]
-    command += ["--n_fft", "1024", "--stats_dir", str(stats_dir)]
-    main([*command, f"--train_args={FEATURES}"])
+    voice = {"train_config": ROOT / "conf/mini/train_jets.yaml", "stats_dir": stats_dir, "token_list": "tokens.txt"}
+    for name in ("feats", "pitch", "energy"):
+        (stats_dir / f"train/{name}_stats.npz").touch()
+    command = ["train", "--exp_dir", str(tmp_path / "exp"), *(f"--voice.{key}={value}" for key, value in voice.items())]
+    main(command)
     with pytest.raises(SystemExit, match="n_fft 1024, but .* and the options have 512"):
-        main([*command, f"--train_args={FEATURES} --feats_extract_conf n_fft=512"])
+        main([*command, "--voice.train_args=--feats_extract_conf n_fft=512"])
+    (stats_dir / "train/pitch_stats.npz").unlink()
+    with pytest.raises(SystemExit, match="no .*pitch_stats.npz; run stage 6"):
+        main(command)

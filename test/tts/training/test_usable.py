@@ -4,9 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from silvertalk.bin.tts_filter import filter_utterances
+from silvertalk.tts.training.config import load_train_config, min_num_samples
+from silvertalk.tts.training.usable import (
+    Tokens,
+    filter_utterances,
+    known_checks,
+    length_check,
+    speaker_check,
+    text_checks,
+)
 
-CONFIG = str(Path(__file__).resolve().parents[2] / "conf/mini/train_jets.yaml")
+CONFIG = str(Path(__file__).resolve().parents[3] / "conf/mini/train_jets.yaml")
 
 
 @pytest.fixture
@@ -27,15 +35,17 @@ def data_dir(tmp_path):
     return tmp_path
 
 
-def run(data_dir, **options):
+def run(data_dir, *checks):
     keys, skipped = data_dir / "keys", data_dir / "skipped.tsv"
-    filter_utterances(str(data_dir), str(data_dir / "tokens.txt"), str(keys), str(skipped), **options)
+    filter_utterances(data_dir / "text", keys, skipped, [*text_checks(Tokens(data_dir / "tokens.txt")), *checks])
     reasons = dict(line.split("\t") for line in skipped.read_text().splitlines())
     return keys.read_text().split(), reasons
 
 
 def test_for_training_everything_unusable_is_listed_with_its_reason(data_dir):
-    keys, reasons = run(data_dir, train_config=CONFIG, fs=16000, hop_length=256, spk="main")
+    shortest = min_num_samples(load_train_config(CONFIG), 256)
+    long_enough = length_check(data_dir, shortest, 16000, 256, "char")
+    keys, reasons = run(data_dir, long_enough, speaker_check(data_dir, "main"))
     assert keys == ["s1-a"]
     assert "'2' (U+0032) at place 5" in reasons["s1-b"]
     assert "0.25 s long" in reasons["s1-c"]
@@ -54,7 +64,7 @@ def test_speakers_and_languages_that_a_voice_has_not_learnt_are_left_out(data_di
     (data_dir / "spk2sid").write_text("<unk> 0\ns1 1\n")
     (data_dir / "lang2lid").write_text("<unk> 0\nen 1\n")
     (data_dir / "utt2lang").write_text("s1-a en\ns1-b en\ns1-c ko\n")
-    keys, reasons = run(data_dir, tables=str(data_dir))
+    keys, reasons = run(data_dir, *known_checks(data_dir, data_dir))
     assert keys == ["s1-a", "s1-e"]  # the last one by its script
     assert "the speaker 's2': not in" in reasons["s2-f"] and "the language 'ko'" in reasons["s1-c"]
 
@@ -63,8 +73,9 @@ def test_a_set_without_any_usable_utterance_is_an_error(data_dir):
     (data_dir / "text").write_text("s1-a BIN\n")
     with pytest.raises(RuntimeError, match="no utterance can be used; for example s1-a"):
         run(data_dir)
+    assert not (data_dir / "keys").exists()
 
 
 def test_an_unknown_speaker_is_an_error(data_dir):
     with pytest.raises(ValueError, match="no utterance of speaker 's9'; there are: s1 s2"):
-        run(data_dir, spk="s9")
+        speaker_check(data_dir, "s9")
