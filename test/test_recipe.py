@@ -1,5 +1,7 @@
-"""What ``./run.sh`` left behind: run it first; without it these tests are skipped."""
+"""What ``./run.sh`` left behind: run it first; without it these tests are skipped, and fail in CI."""
 
+import os
+import statistics
 import subprocess
 import time
 from pathlib import Path
@@ -18,7 +20,12 @@ TTS = ROOT / "exp" / "tts_train_jets_raw_phn_none_espeak"
 TRANSLATION = ROOT / "exp" / "makeittalk_translation_train_makeittalk_translation"
 DECODED = next((path.parents[1] for path in WAV2LIP.glob("decode_*/scores/.done")), None)
 
-pytestmark = pytest.mark.skipif(DECODED is None, reason="the mini recipe has not been run; ./run.sh does it")
+
+@pytest.fixture(scope="module", autouse=True)
+def _recipe_was_run():
+    if DECODED is None:
+        missing = f"no scores in {WAV2LIP}/decode_*: the mini recipe has not been run to its end; ./run.sh does it"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(missing)
 
 
 @pytest.mark.parametrize("name", ["tr_no_dev", "dev", "eval1"])
@@ -72,11 +79,16 @@ def test_videos_are_as_long_as_their_sound(kind):
         assert abs(len(sound) / sound_rate - len(wav) / rate) <= 0.04
 
 
+def mean(rows, kind: str, name: str) -> float:
+    """A figure of stage 16 over all clips."""
+    return statistics.mean(column(rows, kind, name).values())
+
+
 def test_lips_follow_the_sound():
+    """Measured: 0.84, the control 0.17; the expert picks the true sound of a real window in 74 % of the cases."""
     scores = load_scores(DECODED / "scores")
-    generated = column(scores.lips, "recorded", "lip_correlation")
-    control = column(scores.lips, "control", "lip_correlation")
-    assert sum(generated.values()) / len(generated) > sum(control.values()) / len(control) + 0.1
+    assert mean(scores.lips, "recorded", "lip_correlation") > mean(scores.lips, "control", "lip_correlation") + 0.3
+    assert mean(scores.lips, "real", "pair_accuracy") > 0.6
     # The offset over all clips, against that of the real recordings.
     for kind in ("recorded", "video"):
         assert abs(scores.peaks["lag"][kind][0] - scores.peaks["lag"]["real"][0]) <= 1
@@ -85,10 +97,15 @@ def test_lips_follow_the_sound():
 def test_lips_of_portraits_follow_the_sound():
     [decoded] = TRANSLATION.glob("decode_*")
     scores = load_scores(decoded / "scores")
-    generated = column(scores.lips, "recorded", "lip_correlation")
-    control = column(scores.lips, "control", "lip_correlation")
-    assert sum(generated.values()) / len(generated) > sum(control.values()) / len(control) + 0.2
+    assert mean(scores.lips, "recorded", "lip_correlation") > mean(scores.lips, "control", "lip_correlation") + 0.2
     assert "Portraits" in (ROOT / "RESULTS.md").read_text()
+
+
+def test_the_voice_says_the_sentences():
+    """Measured: mel-cepstral distortion 7 dB, of other sentences 13; all words are heard right."""
+    scores = load_scores(DECODED / "scores")
+    assert mean(scores.voice, "generated", "mcd") < mean(scores.voice, "control", "mcd") - 2
+    assert mean(scores.voice, "generated", "word_hits") > 0.6 * mean(scores.voice, "generated", "words")
 
 
 @pytest.mark.parametrize("model", [WAV2LIP, TRANSLATION])

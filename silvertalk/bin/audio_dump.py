@@ -6,7 +6,7 @@ from pathlib import Path
 from silvertalk.data import read_data_dir
 from silvertalk.data.audio_dump import DumpOptions, dump_audio
 from silvertalk.data.check import write_odd_lines
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def audio_dump(
@@ -43,14 +43,7 @@ def audio_dump(
     dump_audio(utterances, out_dir, job, options)
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(audio_dump)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), audio_dump, cmd)
+get_parser, main = worker(audio_dump)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from pathlib import Path
 from silvertalk.data import iter_scp, subset_data_dir
 from silvertalk.data.kaldi import SortedColumn
 from silvertalk.utils import write_text
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 CLIPPED = 0.001  # share of the samples at full scale from which on a recording is listed
 
@@ -52,14 +52,7 @@ def filter_audio(
     logging.info("%s: %d utterances, %d dropped, %d clipped", out_dir, kept, len(dropped), len(clipped))
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(filter_audio)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), filter_audio, cmd)
+get_parser, main = worker(filter_audio)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import logging
 
 from silvertalk.data import combine_parts, iter_scp
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def combine(dir: str, data_dir: str, max_skipped: float = 0.5) -> None:
@@ -20,14 +20,7 @@ def combine(dir: str, data_dir: str, max_skipped: float = 0.5) -> None:
         logging.warning("skipped %s: %s", utt_id, reason)
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(combine)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), combine, cmd)
+get_parser, main = worker(combine)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from silvertalk.data import read_data_dir
 from silvertalk.face.prepare.dump import dump_faces
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def face_dump(
@@ -30,14 +30,7 @@ def face_dump(
     dump_faces(read_data_dir(data_dir, job, num_jobs), out_dir, job, face_backend, face_size, face_input, face_select)
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(face_dump)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), face_dump, cmd)
+get_parser, main = worker(face_dump)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Stage 11: face dump -> content, 3D landmarks, head poses and portraits."""
 
 from silvertalk.makeittalk.training.features import dump_portraits
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def makeittalk_dump(
@@ -29,14 +29,7 @@ def makeittalk_dump(
     dump_portraits(data_dir, out_dir, job, num_jobs, autovc, portrait_size, statistics, awing_weights)
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(makeittalk_dump)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), makeittalk_dump, cmd)
+get_parser, main = worker(makeittalk_dump)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import logging
 
 from silvertalk.makeittalk.published.pickles import export_pickles
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def makeittalk_export(dump_dir: str, pickle_dir: str, name: str) -> None:
@@ -18,14 +18,7 @@ def makeittalk_export(dump_dir: str, pickle_dir: str, name: str) -> None:
         logging.info("%s/%s_{au,fl,gaze}.pickle: %d clips", pickle_dir, stem, count)
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(makeittalk_export)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), makeittalk_export, cmd)
+get_parser, main = worker(makeittalk_export)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import logging
 
 from silvertalk.makeittalk.published.pickles import import_pickles
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def makeittalk_import(
@@ -22,14 +22,7 @@ def makeittalk_import(
         logging.info("%s/%s: %d utterances, %d skipped", out_dir, set_name, done, len(skipped))
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(makeittalk_import)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), makeittalk_import, cmd)
+get_parser, main = worker(makeittalk_import)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import numpy as np
 
 from silvertalk.makeittalk.statistics import NAME, Statistics, compute_statistics
 from silvertalk.makeittalk.training.features import TARGET, shared_speakers
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def makeittalk_statistics(
@@ -43,14 +43,7 @@ def makeittalk_statistics(
             )
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(makeittalk_statistics)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), makeittalk_statistics, cmd)
+get_parser, main = worker(makeittalk_statistics)
 
 
 if __name__ == "__main__":

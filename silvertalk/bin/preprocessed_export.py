@@ -3,7 +3,7 @@
 import logging
 
 from silvertalk.face.prepare.preprocessed import export_preprocessed
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def preprocessed_export(face_dir: str, preprocessed_root: str, filelists: str, num_jobs: int = 1) -> None:
@@ -19,14 +19,7 @@ def preprocessed_export(face_dir: str, preprocessed_root: str, filelists: str, n
         logging.info("%s/%s.txt: %d clips", filelists, name, count)
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(preprocessed_export)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), preprocessed_export, cmd)
+get_parser, main = worker(preprocessed_export)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import logging
 
 from silvertalk.face.prepare.preprocessed import import_preprocessed
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def preprocessed_import(
@@ -31,14 +31,7 @@ def preprocessed_import(
         logging.info("%s/%s: %d utterances, %d skipped", out_dir, name, done, len(skipped))
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(preprocessed_import)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), preprocessed_import, cmd)
+get_parser, main = worker(preprocessed_import)
 
 
 if __name__ == "__main__":

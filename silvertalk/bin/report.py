@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from silvertalk.evaluate.report import write_report
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def report(
@@ -37,14 +37,7 @@ def report(
     print(write_report(score_dir, out, corpus, command, log_dirs or [], talkers))
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(report)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), report, cmd)
+get_parser, main = worker(report)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from silvertalk.data import read_scp
 from silvertalk.evaluate.clip import Networks
 from silvertalk.evaluate.score_lips import FaceDump, LipScorer, decoded_videos, score_job
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def score_lips(
@@ -36,14 +36,7 @@ def score_lips(
     score_job(videos, scorer, out_dir, job, num_jobs)
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(score_lips)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), score_lips, cmd)
+get_parser, main = worker(score_lips)
 
 
 if __name__ == "__main__":

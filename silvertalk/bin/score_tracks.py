@@ -2,7 +2,7 @@
 
 from silvertalk.evaluate.protocols import TrackScoring
 from silvertalk.evaluate.score_folders import run_scoring
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def score_tracks(
@@ -39,14 +39,7 @@ def score_tracks(
     print(run_scoring(scoring, jobs))
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(score_tracks)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), score_tracks, cmd)
+get_parser, main = worker(score_tracks)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from silvertalk.evaluate.score_voice import score_job
 from silvertalk.evaluate.words import Recognition
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def score_voice(
@@ -36,14 +36,7 @@ def score_voice(
     score_job(decode_dir, ref_dir, out_dir, recognition, job, num_jobs)
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(score_voice)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), score_voice, cmd)
+get_parser, main = worker(score_voice)
 
 
 if __name__ == "__main__":

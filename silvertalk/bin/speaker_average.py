@@ -3,7 +3,7 @@
 import logging
 
 from silvertalk.data.speaker_dump import average_embeddings
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def speaker_average(data_dir: str, out_dir: str) -> None:
@@ -16,14 +16,7 @@ def speaker_average(data_dir: str, out_dir: str) -> None:
     logging.info("%s: %d speakers", out_dir, average_embeddings(data_dir, out_dir))
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(speaker_average)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), speaker_average, cmd)
+get_parser, main = worker(speaker_average)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from silvertalk.data import read_data_dir
 from silvertalk.data.speaker_dump import dump_embeddings
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def speaker_embed(data_dir: str, out_dir: str, job: int = 1, num_jobs: int = 1) -> None:
@@ -17,14 +17,7 @@ def speaker_embed(data_dir: str, out_dir: str, job: int = 1, num_jobs: int = 1) 
     dump_embeddings(read_data_dir(data_dir, job, num_jobs), out_dir, job)
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(speaker_embed)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), speaker_embed, cmd)
+get_parser, main = worker(speaker_embed)
 
 
 if __name__ == "__main__":

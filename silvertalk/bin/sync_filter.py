@@ -3,7 +3,7 @@
 import logging
 
 from silvertalk.face.prepare.sync import SyncLimits, sync_filter
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def filter_faces(
@@ -24,14 +24,7 @@ def filter_faces(
     logging.info("%s: %d utterances dropped", out_dir, len(dropped))
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(filter_faces)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), filter_faces, cmd)
+get_parser, main = worker(filter_faces)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import logging
 
 from silvertalk.face.prepare.offset import measure_offsets
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def measure_sync(
@@ -35,14 +35,7 @@ def measure_sync(
     measure_offsets(data_dir, out_dir, scorer, job, num_jobs)
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(measure_sync)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), measure_sync, cmd)
+get_parser, main = worker(measure_sync)
 
 
 if __name__ == "__main__":

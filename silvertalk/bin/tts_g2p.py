@@ -6,7 +6,7 @@ from silvertalk.data import iter_scp
 from silvertalk.tts.cleaner import check_cleaner
 from silvertalk.tts.g2p import choose_g2p
 from silvertalk.tts.normalise import detect_corpus_language
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def print_choice(language: str = "auto", g2p: str = "auto", cleaner: str = "none", text: str | None = None) -> None:
@@ -36,14 +36,7 @@ def _detect(text: str) -> str:
     return language
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(print_choice)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), print_choice, cmd)
+get_parser, main = worker(print_choice)
 
 
 if __name__ == "__main__":

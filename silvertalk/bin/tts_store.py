@@ -1,17 +1,9 @@
 """A trained voice as a small folder, as the one that comes with Silvertalk."""
 
 from silvertalk.tts.store import store_voice
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
-
-def get_parser():
-    """Return the parser."""
-    return make_parser(store_voice)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), store_voice, cmd)
+get_parser, main = worker(store_voice)
 
 
 if __name__ == "__main__":

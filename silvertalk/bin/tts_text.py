@@ -2,7 +2,7 @@
 
 from silvertalk.tts.frontend import TextFrontEnd
 from silvertalk.tts.training.texts import write_spoken_text
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def rewrite(
@@ -21,14 +21,7 @@ def rewrite(
     write_spoken_text(text, out, unknown, TextFrontEnd(language, normalise, g2p))
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(rewrite)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), rewrite, cmd)
+get_parser, main = worker(rewrite)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Before stage 8: which vocoder speaks, noted in the folder of the voice."""
 
 from silvertalk.tts.vocoder import choose_vocoder
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def print_vocoder(exp_dir: str, vocoder_file: str = "") -> None:
@@ -14,14 +14,7 @@ def print_vocoder(exp_dir: str, vocoder_file: str = "") -> None:
     print(choose_vocoder(exp_dir, vocoder_file) or "")
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(print_vocoder)
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), print_vocoder, cmd)
+get_parser, main = worker(print_vocoder)
 
 
 if __name__ == "__main__":

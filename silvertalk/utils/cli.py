@@ -62,6 +62,23 @@ def run(parser: ArgumentParser, function: Callable, cmd: list[str] | None = None
     return _call(function, parser, parser.parse_args(cmd))
 
 
+def worker(function: Callable, **kwargs) -> tuple[Callable[[], ArgumentParser], Callable]:
+    """What every worker has: ``get_parser()`` and ``main(cmd)`` of its function.
+
+    Args:
+        function: See ``make_parser``.
+        **kwargs: Likewise.
+    """
+
+    def get_parser() -> ArgumentParser:
+        return make_parser(function, **kwargs)
+
+    def main(cmd: list[str] | None = None):
+        return run(get_parser(), function, cmd)
+
+    return get_parser, main
+
+
 def run_subcommand(parser: ArgumentParser, functions: dict[str, Callable], cmd: list[str] | None = None):
     """Parse the command line and call the function of the subcommand it names."""
     arguments = parser.parse_args(cmd)

@@ -1,6 +1,9 @@
 """Small corpora in the published layouts, with a face that speaks inside, and the stages that read them.
 
-These tests run real stages, so they take seconds each and are marked ``recipe``: ./test.sh --recipes
+These tests run real stages, so they take seconds each and are marked ``recipe``: ./test.sh --recipes. Four corpora
+stand for the others up to stage 4: GRID (words and clips), HDTF (lists and spans of downloaded videos), AI Hub 538
+(archives, labels, several sentences in a video) and one's own films. What is special about the others is how they are
+read, which is stage 1; ./test.sh --long takes them to stage 4, too.
 """
 
 import os
@@ -85,6 +88,12 @@ def write_sound(talking) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(params=[1, pytest.param(4, marks=pytest.mark.long)])
+def last_stage(request) -> int:
+    """Where the recipe of a corpus ends that another one stands for."""
+    return request.param
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ ROWS = {
 }
 
 
-def test_stages_1_to_4(tmp_path, write_video, run_recipe, data_sets):
+def test_stages(tmp_path, write_video, run_recipe, data_sets, last_stage):
     root = tmp_path / "avspeech"
     root.mkdir()
     for name, rows in ROWS.items():
@@ -18,7 +18,7 @@ def test_stages_1_to_4(tmp_path, write_video, run_recipe, data_sets):
     write_video(root / "train_-0002/train_-0002_90.000000_91.200000_video.mp4", fps=24000 / 1001)
     write_video(root / "test_-00001_090.000000-091.200000.mp4", fps=15)
     (root / "train_-0003_90.0_91.2.mp4").write_bytes((root / "videos/-train00001.mp4").read_bytes()[:1000])
-    result = run_recipe("avspeech/av1", "--db_root", root)
+    result = run_recipe("avspeech/av1", "--db_root", root, "--stop_stage", last_stage)
     assert result.returncode == 0, result.stdout
     sets = data_sets()
     found = {u.utt_id: u for own in sets.values() for u in own}
@@ -31,6 +31,7 @@ def test_stages_1_to_4(tmp_path, write_video, run_recipe, data_sets):
     assert [u.spk for u in sets["eval1"]] == ["test_-00001"] and sets["eval1"][0].face == (0.4984, 0.2847)
     assert list(read_scp(tmp_path / "work/data/skipped.tsv")) == ["train_-0003-00090000-00091200"]
     assert list(read_scp(tmp_path / "work/data/missing.tsv")) == ["gone_000004"]
-    dump = tmp_path / "work/dump"
-    assert list(read_scp(dump / "face/eval1/mel.scp")) == list(read_scp(dump / "raw/eval1/wav.scp"))
-    assert len(read_scp(dump / "face/tr_no_dev/mel.scp")) + len(read_scp(dump / "face/dev/mel.scp")) == 3
+    if last_stage == 4:
+        dump = tmp_path / "work/dump"
+        assert list(read_scp(dump / "face/eval1/mel.scp")) == list(read_scp(dump / "raw/eval1/wav.scp"))
+        assert len(read_scp(dump / "face/tr_no_dev/mel.scp")) + len(read_scp(dump / "face/dev/mel.scp")) == 3

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import kaldiio
 import numpy as np
+import pytest
 
 from silvertalk.data.corpora.grid import sentence
 
@@ -30,6 +31,7 @@ def tables(folder: Path, *parts: str) -> dict[str, str]:
     return {str(p.relative_to(folder)): p.read_text().replace(str(folder), "") for p in kept if p.name[0] != "."}
 
 
+@pytest.mark.long
 def test_any_number_of_jobs_writes_the_same(tmp_path, write_video, run_recipe):
     for code in ("bbaf2n", "bgag2n", "lwbz9a", "sgix1p", "prwqzs"):
         write_video(tmp_path / f"grid/s1/{code}.mp4", rate=44100)

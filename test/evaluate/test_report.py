@@ -237,7 +237,7 @@ def test_stage_times_count_parallel_jobs_once(tmp_path):
 
 def test_a_voice_that_is_only_named_is_not_its_training():
     options = "--wav_scp exp/tts_train_jets/decode/wav.scp"
-    assert provenance._stage(f"# python -m silvertalk.bin.makeittalk_decode {options}", Path("a.log")) == 15
+    assert provenance._stage(f"# python -m silvertalk.bin.face_decode {options}", Path("a.log")) == 15
     training = "# python -m espnet2.bin.gan_tts_train --output_dir exp/x"
     assert provenance._stage(training, Path("exp/x/train.log")) == 7
     assert provenance._stage(training, Path("exp/tts_stats_raw/logdir/stats.1.log")) == 6

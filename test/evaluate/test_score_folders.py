@@ -160,7 +160,7 @@ def test_folders_are_told_apart():
         label_folders(["/x/a", "/x/a", "/x/a"])
 
 
-@pytest.mark.recipe
+@pytest.mark.long
 def test_several_processes(face_video, tmp_path, monkeypatch):
     monkeypatch.undo()
     for system in ("real", "copy"):

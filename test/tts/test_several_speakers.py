@@ -42,7 +42,7 @@ def tiny_config(path: Path) -> None:
     path.write_text(yaml.safe_dump(config))
 
 
-@pytest.mark.recipe
+@pytest.mark.long
 def test_two_speakers_are_learnt_and_speak(tmp_path, warm_python):
     for name, counts in SETS.items():
         utterances = []

@@ -105,6 +105,7 @@ def check_tree(work: Path, model: str, tag: str) -> Path:
     return out
 
 
+@pytest.mark.long
 def test_tacotron2_teaches_fastspeech2(work, train):
     done = train("tacotron2", "--tts_decode_args", "--maxlenratio 5")
     assert done.returncode == 0, done.stdout
@@ -121,6 +122,7 @@ def test_tacotron2_teaches_fastspeech2(work, train):
         assert len(durations) == len(text) + 1 and sum(durations) == 11200 // 256 + 1
 
 
+@pytest.mark.long
 def test_vits(work, train):
     done = train("vits")
     assert done.returncode == 0, done.stdout

@@ -89,7 +89,7 @@ def test_discriminator_step_is_the_published_one(step, golden):
     np.testing.assert_allclose(norms, golden["frozen_grad_norm_disc"], rtol=2e-2)
 
 
-@pytest.mark.recipe  # a minute
+@pytest.mark.long
 def test_gradients_are_exactly_the_published_ones(fill, golden):
     step = Step(fill, torch.float64)
     np.testing.assert_allclose(step.generated[0, :, 0].detach(), golden["gen_out_first"], atol=1e-6)

@@ -230,7 +230,7 @@ def test_clips_without_a_voice_are_refused(tmp_path):
         SyncNetDataset([clip], 96, seed=0)[0]
 
 
-@pytest.mark.recipe  # two trainings in processes of their own
+@pytest.mark.long  # two trainings in processes of their own
 @pytest.mark.parametrize("when", ["checkpoint.pth", "1epoch.pth"])
 def test_killed_training_ends_like_an_uninterrupted_one(face_dir, tmp_path, when):
     def command(folder):

@@ -1,6 +1,6 @@
 """Two processes train as one with the doubled batch does.
 
-Each process costs seconds to start, so these tests are marked ``recipe``: ./test.sh --recipes
+Each process costs seconds to start, so these tests are marked ``long``: ./test.sh --long
 """
 
 import os
@@ -115,7 +115,7 @@ def test_validation_repeats_its_samples():
     assert list(sampler) == [0, 1, 2, 3]
 
 
-@pytest.mark.recipe
+@pytest.mark.long
 def test_two_ranks_learn_what_one_learns_with_the_doubled_batch(face_dir, tmp_path):
     for epochs in (1, 2):  # the second call resumes
         port, arguments = free_port(), options(face_dir, tmp_path / "two", 8, 2, epochs)
@@ -129,7 +129,7 @@ def test_two_ranks_learn_what_one_learns_with_the_doubled_batch(face_dir, tmp_pa
         torch.testing.assert_close(one[key], two[key], rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.recipe
+@pytest.mark.long
 def test_two_ranks_train_against_a_discriminator(face_dir, tmp_path):
     port, arguments = free_port(), options(face_dir, tmp_path / "gan", 4, 2, 1)
     arguments += [
@@ -172,7 +172,7 @@ train_job 1 "$@"
 """
 
 
-@pytest.mark.recipe
+@pytest.mark.long
 def test_a_training_on_two_nodes_of_a_cluster(cluster, face_dir, tmp_path):
     log, arguments = tmp_path / "log/train.log", options(face_dir, tmp_path / "exp", 8, 2, 1)
     command = [sys.executable, "-m", "silvertalk.bin.train", "syncnet", *arguments]

@@ -1,6 +1,6 @@
 """``silvertalk export``: a network for other tools."""
 
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def export(model: str, out: str, format: str = "wav2lip") -> None:
@@ -22,11 +22,4 @@ def export(model: str, out: str, format: str = "wav2lip") -> None:
     export_network(model, out, format)
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(export, prog="silvertalk export")
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), export, cmd)
+get_parser, main = worker(export, prog="silvertalk export")

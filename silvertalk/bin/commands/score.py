@@ -1,6 +1,6 @@
 """``silvertalk score``: generated videos beside the real ones."""
 
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def score(
@@ -44,11 +44,4 @@ def score(
     print(run_scoring(scoring, jobs))
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(score, prog="silvertalk score")
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), score, cmd)
+get_parser, main = worker(score, prog="silvertalk score")

@@ -1,6 +1,6 @@
 """``silvertalk score-voice``: synthetic speech beside recordings."""
 
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 def score_voice(
@@ -35,11 +35,4 @@ def score_voice(
     print(score_voices(generated, real, text, out, Recognition(recogniser, grammar, whisper_model, language, device)))
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(score_voice, prog="silvertalk score-voice")
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), score_voice, cmd)
+get_parser, main = worker(score_voice, prog="silvertalk score-voice")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from silvertalk.bin.commands.common import STANDARD_OUTPUT, target
 from silvertalk.tts.options import SpeakOptions
-from silvertalk.utils.cli import make_parser, run
+from silvertalk.utils.cli import worker
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,4 @@ def tts(
     logging.info("%s: %s, by %s%s", out, done, voice.name, f"; {left_out} left out" if left_out else "")
 
 
-def get_parser():
-    """Return the parser."""
-    return make_parser(tts, prog="silvertalk tts")
-
-
-def main(cmd: list[str] | None = None):
-    """Run the command line."""
-    run(get_parser(), tts, cmd)
+get_parser, main = worker(tts, prog="silvertalk tts")

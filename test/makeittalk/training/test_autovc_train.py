@@ -237,7 +237,7 @@ def test_several_sets_may_be_named():
     assert options.train_dirs == ["x", "y"] and options.valid_dirs == ["z"]
 
 
-@pytest.mark.recipe  # seconds
+@pytest.mark.long
 def test_a_small_network_learns_a_batch_by_heart():
     """Measured: 0.005 with the right sound, 0.025 where each voice is shown another's, which tells nothing."""
     voices = [voice_features(voice(f0, 2.2, seed)) for seed, f0 in enumerate((110, 130, 180, 220, 150, 200))]
