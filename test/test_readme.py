@@ -60,9 +60,20 @@ def check_parser(parser, arguments: list[str], capsys) -> None:
 
 
 @cache
-def silvertalk_parser():
-    """The parser of the command, once."""
-    return importlib.import_module("silvertalk.bin.silvertalk").get_parser()
+def silvertalk_parser(name: str, model: str | None):
+    """The parser of a command, with the options of a talker where it takes one."""
+    command = importlib.import_module("silvertalk.bin.silvertalk")
+    if name not in command.COMMANDS:
+        return command.get_parser()
+    make = command.command_module(name).get_parser
+    return make(model) if model else make()
+
+
+def check_silvertalk(words: list[str], capsys) -> None:
+    """What follows ``silvertalk``: a command and its options."""
+    name = words[0] if words else ""
+    model = words[words.index("--model") + 1] if "--model" in words and name != "export" else None
+    check_parser(silvertalk_parser(name, model), words if name.startswith("-") else words[1:], capsys)
 
 
 def check_worker(arguments: list[str], capsys) -> None:
@@ -93,7 +104,7 @@ def check_recipe(script: Path, arguments: list[str]) -> None:
 def test_command(path, words, capsys):
     program, arguments = words[0], words[1:]
     if program == "silvertalk":
-        check_parser(silvertalk_parser(), arguments, capsys)
+        check_silvertalk(arguments, capsys)
     elif program in ("python", "python3"):
         check_worker(arguments, capsys)
     elif not program.startswith("${") and program not in OTHERS:
