@@ -214,19 +214,19 @@ class Session:
     def _takes(self, saying: _Saying) -> Iterator[tuple[TimedSentence, np.ndarray]]:
         """Cut what is spoken at whole frames: yields (sentence, float32 (T,)); what is less waits for the next."""
         rest, frames, samples = np.zeros(0, np.float32), 0, 0  # what waits; frames and samples handed out
+        total = self.voice.count_sentences(saying.text, self.speaking)
         with closing(in_background(self._spoken(saying), SENTENCES_AHEAD)) as spoken:
             for sentence, wav in spoken:
                 rest = np.concatenate([rest, wav])
-                whole = int((samples + len(rest)) * self.fps / self.rate)
-                if whole - frames < self._least_frames:
+                whole = (samples + len(rest)) * self.fps / self.rate
+                if sentence.number == total and len(rest):  # silence fills its last frame
+                    whole = max(math.ceil(whole), frames + self._least_frames)
+                if int(whole) - frames < self._least_frames:
                     saying.begun.set()  # there is nothing to draw yet
                     continue
-                count = self._samples(whole) - samples
-                yield sentence, rest[:count]
-                rest, frames, samples = rest[count:], whole, samples + count
-            if len(rest) and not saying.stopped.is_set():
-                last = max(math.ceil((samples + len(rest)) * self.fps / self.rate), frames + self._least_frames)
-                yield sentence, np.pad(rest, (0, max(0, self._samples(last) - samples - len(rest))))
+                count = self._samples(int(whole)) - samples
+                yield sentence, np.pad(rest[:count], (0, max(0, count - len(rest))))
+                rest, frames, samples = rest[count:], int(whole), samples + count
 
     def _spoken(self, saying: _Saying) -> Iterator[tuple[TimedSentence, np.ndarray]]:
         """Speak a text; after the first sentence the voice waits until a second of it is drawn.

@@ -252,7 +252,7 @@ def test_commands_refuse_what_does_not_fit(folders, corpus):
     commands = {
         "no --generated": (silvertalk, ["score", f"--real={folders}/real"]),
         "jobs 0": (silvertalk, ["score", f"--real={folders}/real", f"--generated={folders}/same", "--jobs=0"]),
-        "one of them": (score_pairs, [f"--pairs={corpus}", f"--data_root={folders}/real", f"--out={folders}/x"]),
+        "run stage 10": (score_pairs, [f"--pairs={corpus}", f"--data_root={folders}/real", f"--out={folders}/x"]),
         "no folder": (score_tracks, [f"--real={folders}/nothing", f"--out={folders}/x"]),
     }
     for said, (program, arguments) in commands.items():
