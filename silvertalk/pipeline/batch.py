@@ -23,9 +23,9 @@ ITEM_ERRORS = (RuntimeError, ValueError, OSError)
 class Item:
     """One line of the manifest."""
 
-    out: str  # name of the video, in the output folder
-    face: str
-    audio: str
+    out: str = ""  # name of the video, in the output folder
+    face: str = ""
+    audio: str = ""
     key: str = ""  # of what it was made from: contents, settings, model
     status: str = "waiting"  # waiting, done or failed
     frames: int = 0
@@ -92,7 +92,9 @@ def render_batch(
             items[number] = earlier
     todo = [item for item in items if item.status != "done"]
     logging.info("%s: %d of %d done before", out_dir, len(items) - len(todo), len(items))
-    talker = load() if todo else None
+    if not todo:
+        return items
+    talker = load()
     for item in progress(todo, desc="videos"):
         _render(talker, item, out_dir, options)
         _write(out_dir / MANIFEST, items)
@@ -135,7 +137,7 @@ def _read(path: Path) -> list[Item]:
     with open(path, encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file, delimiter="\t"):
             try:
-                items.append(Item(**{field.name: field.type(row[field.name]) for field in fields(Item)}))
+                items.append(Item(**{name: type(value)(row[name]) for name, value in asdict(Item()).items()}))
             except (KeyError, TypeError, ValueError):
                 logging.warning("%s: line '%s' is not understood; its video is rendered again", path, row)
     return items

@@ -12,6 +12,7 @@ import logging
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,8 @@ def decode_set(
         for utt_id in progress(shard(utt_ids, job, num_jobs), desc=f"videos {job}"):
             face, start = tables["source_video.scp"][utt_id], float(tables["source_start"][utt_id])
             own = tables["audio.scp"][utt_id]
-            options = replace(options, start=start) if hasattr(options, "start") else options
+            moved: dict[str, Any] = {"start": start} if hasattr(options, "start") else {}
+            options = replace(options, **moved)
             if utt_id in silent:
                 _render_silence(talker, face, own, out_dir / "silence" / f"{utt_id}.mp4", options)
             # Neighbours in a sorted list often begin with the same words; the clip half a list away does not.

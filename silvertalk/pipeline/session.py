@@ -11,7 +11,7 @@ import math
 import os
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -96,9 +96,10 @@ class Session:
         self.phase = 0
         self._least_frames = math.ceil(MIN_SOUND * self.fps)
         self._idles: OrderedDict[tuple[int, int], bytes] = OrderedDict()
-        self._saying, self._worker = _Saying(""), None
+        self._saying = _Saying("")
+        self._worker: Worker | None = None
 
-    def say(self, text: str) -> Iterator[Fragment]:
+    def say(self, text: str) -> Generator[Fragment]:
         """Say a text; what is made waits for the reader, a few fragments ahead.
 
         Args:
@@ -111,8 +112,8 @@ class Session:
             ValueError: Nothing in the text can be spoken.
         """
         saying = self._begin(text)
-        self._worker = Worker(self._fragments(saying), FRAGMENTS_AHEAD)
-        return self._worker.results()
+        worker = self._worker = Worker(self._fragments(saying), FRAGMENTS_AHEAD)
+        return worker.results()
 
     def stop(self) -> None:
         """End the text that is being said, from any thread: voice, drawing, encoding; its reader sees an end."""
@@ -179,17 +180,17 @@ class Session:
         """Get ready to draw a sound, (T,) at ``rate``, from the present phase on."""
         return self.talker.open(self.face, Sound.from_array(wav, self.rate), self.options, self.phase)
 
-    def _fragments(self, saying: _Saying) -> Iterator[Fragment]:
+    def _fragments(self, saying: _Saying) -> Generator[Fragment]:
         """Say a text; yields what was encoded whenever some is whole."""
-        sink, sentence = _Sink(), None
+        sink = _Sink()
         with closing(self._film(saying, sink)) as film:
             for sentence in film:
                 if data := sink.take():
                     yield Fragment(data, sentence)
-        if data := sink.take():
-            yield Fragment(data, sentence)
+        if (data := sink.take()) and saying.sentences:
+            yield Fragment(data, saying.sentences[-1])
 
-    def _film(self, saying: _Saying, out, result: Result | None = None) -> Iterator[TimedSentence]:
+    def _film(self, saying: _Saying, out, result: Result | None = None) -> Generator[TimedSentence]:
         """Draw and encode; yields the sentence of each frame, once the frame is encoded."""
         result, feed, writer = result or Result("", 0, self.fps), _Feed(), None
         with contextlib.ExitStack() as stack:
@@ -211,7 +212,7 @@ class Session:
                     saying.begun.set()
                     result.spans_without_face += [(begin + a, begin + b) for a, b in take.spans_without_face()]
 
-    def _takes(self, saying: _Saying) -> Iterator[tuple[TimedSentence, np.ndarray]]:
+    def _takes(self, saying: _Saying) -> Generator[tuple[TimedSentence, np.ndarray]]:
         """Cut what is spoken at whole frames: yields (sentence, float32 (T,)); what is less waits for the next."""
         rest, frames, samples = np.zeros(0, np.float32), 0, 0  # what waits; frames and samples handed out
         total = self.voice.count_sentences(saying.text, self.speaking)
@@ -228,7 +229,7 @@ class Session:
                 yield sentence, np.pad(rest[:count], (0, max(0, count - len(rest))))
                 rest, frames, samples = rest[count:], int(whole), samples + count
 
-    def _spoken(self, saying: _Saying) -> Iterator[tuple[TimedSentence, np.ndarray]]:
+    def _spoken(self, saying: _Saying) -> Generator[tuple[TimedSentence, np.ndarray]]:
         """Speak a text; after the first sentence the voice waits until a second of it is drawn.
 
         What is heard first has the whole machine until it can be played.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -69,7 +69,7 @@ class Take(ABC):
         self.fps, self.num_frames, self.pixel_aspect = fps, num_frames, pixel_aspect
 
     @abstractmethod
-    def pictures(self, first: int = 0) -> Iterator[Picture]:
+    def pictures(self, first: int = 0) -> Generator[Picture]:
         """Draw the frames from number ``first`` on; closing the iterator ends all work."""
 
     def heard(self) -> tuple[Iterator[np.ndarray], int]:
@@ -98,12 +98,12 @@ class Talker(ABC):
     options: ClassVar[type[VideoOptions]] = VideoOptions
     name: str
 
-    def prepare(self, face, options: VideoOptions | None = None, seconds: float | None = None):
+    def prepare(self, face, options=None, seconds: float | None = None):
         """Keep ready what several takes of one face need.
 
         Args:
             face: What ``open`` takes.
-            options: How it will be rendered.
+            options: How it will be rendered, of the class ``options``.
             seconds: How much of a film will be shown; None: all, for takes of any length.
 
         Returns:
@@ -111,7 +111,7 @@ class Talker(ABC):
         """
         return face
 
-    def frame_rate(self, face, options: VideoOptions) -> float:
+    def frame_rate(self, face, options) -> float:
         """Frames per second of a face's takes.
 
         Args:
@@ -204,7 +204,7 @@ class Talker(ABC):
             with closing(self.shown(take, options, frame)) as shown:
                 return next(shown).rgb()
 
-    def shown(self, take: Take, options: VideoOptions, first: int = 0) -> Iterator[Picture]:
+    def shown(self, take: Take, options: VideoOptions, first: int = 0) -> Generator[Picture]:
         """The frames of a take as its video shows them, with the mark in the corner."""
         mark = None
         with closing(take.pictures(first)) as pictures:

@@ -8,9 +8,10 @@ does not grow with length. All but the mouth stays as the decoder gave it.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -52,8 +53,8 @@ class Film:
 
     source: FaceSource  # of the first face
     faces: dict[str, Face]  # by how they are chosen
-    restorer: object  # or None
-    parser: object  # or None
+    restorer: Any  # ``face.restore.enhance.Enhancer``, or None
+    parser: Any  # ``face.restore.parsing.FaceParser``, or None
 
 
 @dataclass
@@ -166,7 +167,7 @@ class FilmTake(Take):
             seconds = max(seconds, *(sound.seconds for sound in self.sounds))
         return heard_together(sounds, seconds)
 
-    def pictures(self, first: int = 0) -> Iterator[Picture]:
+    def pictures(self, first: int = 0) -> Generator[Picture]:
         """See ``Take``."""
         frames = in_background(self._shown(first), DECODED_AHEAD)
         batches = in_background(self._prepared(frames), BATCHES_AHEAD)
@@ -273,7 +274,7 @@ class References:
 
     def __getitem__(self, number: int) -> np.ndarray:
         """The reference of a frame: uint8 RGB (S, S, 3)."""
-        shot = int(self.track.shot[number])
+        shot = int(np.asarray(self.track.shot)[number])
         if shot not in self._pictures:
             calm = self._calm_frame(shot)
             picture = next(self.source.pictures(calm))
@@ -281,8 +282,9 @@ class References:
         return self._pictures[shot]
 
     def _calm_frame(self, shot: int) -> int:
-        opening = lip_opening(self.track.landmarks, self.track.bbox)
-        seen = np.flatnonzero(self.track.detected & (self.track.shot == shot))
+        track = self.track
+        opening = lip_opening(track.landmarks, track.bbox)
+        seen = np.flatnonzero(np.asarray(track.detected) & (np.asarray(track.shot) == shot))
         return int(seen[np.argsort(opening[seen])[int(REFERENCE_QUANTILE * (len(seen) - 1))]])
 
 

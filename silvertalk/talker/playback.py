@@ -30,7 +30,10 @@ def playing_order(length: int, num_frames: int, loop: str = "pingpong", phase: i
 def play(source: FaceSource, order: Iterable[int]) -> Iterator[tuple[int, Picture]]:
     """Yield (number, frame) of a source in an order of neighbours; a few frames are in memory at a time."""
     frames: Iterator[Picture] = iter(())
-    following, shown, number, backwards = None, None, None, {}
+    backwards: dict[int, Picture] = {}
+    following: int | None = None
+    number: int | None = None
+    shown: Picture | None = None
     for wanted in order:
         if wanted != number:
             if number is not None and wanted < number:
@@ -43,7 +46,7 @@ def play(source: FaceSource, order: Iterable[int]) -> Iterator[tuple[int, Pictur
                     frames = source.pictures(wanted)
                 backwards = {}
                 shown, following = next(frames, None), wanted + 1
-            if shown is None:
-                raise RuntimeError(f"{source.path}: frame {wanted} cannot be read a second time; check or convert it")
             number = wanted
-        yield number, shown
+        if shown is None:
+            raise RuntimeError(f"{source.path}: frame {wanted} cannot be read a second time; check or convert it")
+        yield wanted, shown

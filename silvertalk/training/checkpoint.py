@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from silvertalk import __version__
 from silvertalk.training.experiment import find_weights, load_config
@@ -83,7 +83,7 @@ class Family:
         _require(kind, found.kind, str(source))
         return found
 
-    def load(self, source: str | os.PathLike | Mapping, model: nn.Module | None = None, **wanted) -> nn.Module:
+    def load(self, source: str | os.PathLike | Mapping, model: nn.Module | None = None, **wanted) -> Network:
         """Load weights into a network, or build the network they belong to.
 
         Args:
@@ -123,7 +123,7 @@ class Family:
                 )
         return network
 
-    def load_network(self, source: str | os.PathLike | Mapping, kind: str) -> nn.Module:
+    def load_network(self, source: str | os.PathLike | Mapping, kind: str) -> Network:
         """Load a network that has to be of a kind (its class), as ``load`` does.
 
         Raises:
@@ -134,12 +134,12 @@ class Family:
         _require(kind, type(network).__name__, "the given dictionary" if isinstance(source, Mapping) else str(source))
         return network
 
-    def build(self, found: TrainedNetwork) -> nn.Module:
+    def build(self, found: TrainedNetwork) -> Network:
         """Build a network on the CPU, in eval mode, from the weights that were found."""
         state, _ = read_weights(found.weights, self.containers)
         return self._build(found.kind, found.options, state, str(found.weights))
 
-    def start(self, kind: str, init: str | None, free: Collection[str] = (), **options) -> nn.Module:
+    def start(self, kind: str, init: str | None, free: Collection[str] = (), **options) -> Network:
         """Build the network of a training, or load the one to go on with.
 
         Args:
@@ -193,7 +193,8 @@ class Family:
         record = cache_folder("networks") / f"{content_key(path)}.json"
         try:
             known = json.loads(record.read_text(encoding="utf-8"))
-            return TrainedNetwork(path, known["kind"], self.kinds[known["kind"]] and known["options"])
+            self.kinds[known["kind"]]  # an unknown one is found out anew
+            return TrainedNetwork(path, known["kind"], known["options"])
         except (OSError, ValueError, LookupError):
             state, about = read_weights(path, self.containers)
             kind, options = self._named(about, str(path)) or self._identify(state, str(path), {})
@@ -233,7 +234,7 @@ class Family:
             raise ValueError(f"{name}: is a damaged {kind}; missing key {error}") from error
         if isinstance(sizes, dict):
             return kind, sizes
-        nearest = {}
+        nearest: dict[float, str] = {}
         for options in sorted(sizes, key=lambda options: any(options[key] != wanted[key] for key in wanted)):
             layout = self._empty(kind, options).state_dict()
             problem = first_difference(state, layout)
@@ -250,7 +251,7 @@ class Family:
         with torch.device("meta"):
             return self._class(kind)(**options)
 
-    def _build(self, kind: str, options: Mapping, state: Mapping[str, Tensor], name: str) -> nn.Module:
+    def _build(self, kind: str, options: Mapping, state: Mapping[str, Tensor], name: str) -> Network:
         """Build a network on the CPU around the weights, which become its own: a copy would need as much again."""
         try:
             network = self._empty(kind, options)
@@ -260,7 +261,7 @@ class Family:
             network = self._class(kind)(**options)  # with the content that the file lacks
         return self._fill(network, state, name).float().eval()
 
-    def _fill(self, model: nn.Module, state: Mapping[str, Tensor], name: str) -> nn.Module:
+    def _fill(self, model: Any, state: Mapping[str, Tensor], name: str) -> Network:
         """Give a network its weights, whatever a file has or lacks of what is spared."""
         known = self.kinds.get(type(model).__name__)
         spared, own = known.spared if known else NOTHING, model.state_dict()
@@ -286,12 +287,13 @@ def save_checkpoint(path: str | os.PathLike, network: nn.Module | Mapping, step:
     """
     import torch
 
-    bare = isinstance(network, Mapping)
-    content = {"state_dict": dict(network if bare else network.state_dict()), "optimizer": None}
+    if isinstance(network, Mapping):
+        content: dict[str, Any] = {"state_dict": dict(network)}
+    else:
+        content = {"state_dict": network.state_dict(), **describe(network)}
+    content |= {"optimizer": None, "global_step": step, "global_epoch": epoch}
     with atomic_path(path) as temporary:
-        torch.save(
-            content | {"global_step": step, "global_epoch": epoch} | ({} if bare else describe(network)), temporary
-        )
+        torch.save(content, temporary)
 
 
 def describe(network: nn.Module) -> dict[str, str]:
@@ -300,6 +302,7 @@ def describe(network: nn.Module) -> dict[str, str]:
     Returns:
         network (class), version of this package, and its options; nothing for a class that is not ours.
     """
-    if not hasattr(network, "about"):
+    about = getattr(network, "about", None)
+    if about is None:
         return {}
-    return {"network": type(network).__name__, **network.about(), "version": __version__}
+    return {"network": type(network).__name__, **about(), "version": __version__}

@@ -12,6 +12,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from silvertalk import __version__
 from silvertalk.training.checkpoint import save_checkpoint
 from silvertalk.training.experiment import resolved, save_config
+from silvertalk.training.network import Network
 
 PATIENCE = 4  # epochs before a word is said of a training that learns nothing
 
@@ -132,7 +133,7 @@ def least_squares(scores: torch.Tensor, label: float) -> torch.Tensor:
 
 
 @rank_zero_only
-def save_training(task: str, exp_dir: str, network: torch.nn.Module, **sections) -> None:
+def save_training(task: str, exp_dir: str, network: Network, **sections) -> None:
     """Write what was asked of a training beside its weights, the size of the network as it came to be."""
     model = dict(network.options)
     save_config(exp_dir, {"task": task, "version": __version__, "model": model, **resolved(**sections)})

@@ -10,6 +10,8 @@ from torch import nn
 class Network(nn.Module):
     """A network that keeps its constructor's arguments in ``options``, so that a file can name and rebuild it."""
 
+    options: dict
+
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         build = cls.__init__

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -99,7 +100,7 @@ def make_loaders(
         num_valid: Samples of a validation; None: as many as it may take.
     """
     per_epoch = batch_size * trainer.num_iters_per_epoch * trainer.accum_grad
-    common = {
+    common: dict[str, Any] = {
         "batch_size": batch_size,
         "num_workers": num_workers,
         "collate_fn": collate_fn,

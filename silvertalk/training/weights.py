@@ -12,12 +12,13 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 CONTAINERS = ("state_dict",)
+Module = TypeVar("Module", bound="nn.Module")
 
 
 def read_weights(path: str | os.PathLike, containers: Sequence[str] = CONTAINERS) -> tuple[dict[str, Tensor], dict]:
@@ -63,7 +64,7 @@ def unwrap(content: Mapping, name: str, containers: Sequence[str] = CONTAINERS) 
     return {key.replace("module.", ""): value for key, value in state.items()}, rest
 
 
-def load_state(model: nn.Module, state: Mapping[str, Tensor], name: str, assign: bool = False) -> nn.Module:
+def load_state(model: Module, state: Mapping[str, Tensor], name: str, assign: bool = False) -> Module:
     """Replace the weights of a network, or refuse by naming the first key that does not fit.
 
     Args:

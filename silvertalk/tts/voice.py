@@ -151,7 +151,8 @@ class Voice(ABC):
 
     def speak(self, text: str, options: SpeakOptions | None = None) -> Speech:
         """Speak a text, and tell when what was said; see ``stream``."""
-        pieces, sentences = [], []
+        pieces: list[np.ndarray] = []
+        sentences: list[TimedSentence] = []
         for sentence in self.stream(text, options):
             pieces.extend(sentence.pieces)
             sentences.append(sentence.timing)

@@ -3,7 +3,7 @@
 import atexit
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -75,7 +75,7 @@ class Worker(threading.Thread):
             if reader is self:
                 worker.stop()
 
-    def results(self) -> Iterator:
+    def results(self) -> Generator:
         """Begin, and yield the items; ``stop`` ends them, too."""
         reader = threading.current_thread()
         _running[self] = reader
@@ -106,7 +106,7 @@ class Worker(threading.Thread):
 _running: dict[Worker, threading.Thread] = {}
 
 
-def in_background(items: Iterable[Item], size: int) -> Iterator[Item]:
+def in_background(items: Iterable[Item], size: int) -> Generator[Item]:
     """Compute the items of an iterable in a thread of its own, up to ``size`` ahead.
 
     Codecs, OpenCV and neural networks release Python's lock, so a chain of

@@ -6,7 +6,7 @@ The chain is that of portraits up to the landmarks; then the puppet's triangles 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from itertools import islice
 
 import cv2
@@ -71,7 +71,7 @@ class CartoonTake(Take):
         super().__init__(face.puppet.name, [sound], options.fps, max(1, round(sound.seconds * options.fps)))
         self.motion, self.drawing, self.options, self.streamed = motion, face, options, streamed
 
-    def pictures(self, first: int = 0) -> Iterator[Picture]:
+    def pictures(self, first: int = 0) -> Generator[Picture]:
         """See ``Take``; what lies before ``first`` is drawn, too, because a face moves on from where it was."""
         return in_background(islice(self._drawn(), first, None), PICTURES_AHEAD)
 

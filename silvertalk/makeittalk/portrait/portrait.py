@@ -9,7 +9,7 @@ not grow with length, and a stream begins while its end is still to be heard.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -139,7 +139,7 @@ class PortraitTake(Take):
         self.portrait, self.head, self.options, self.streamed = portrait, head, options, streamed
         self.engine = portrait.engine
 
-    def pictures(self, first: int = 0) -> Iterator[Picture]:
+    def pictures(self, first: int = 0) -> Generator[Picture]:
         """See ``Take``; what lies before ``first`` is drawn, too, because a face moves on from where it was."""
         wav = self.sounds[0].take_wav()
         moved = self.portrait.motion.landmarks(self.head.face, wav, self.options)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,7 +48,7 @@ class RefinedTake(Take):
         self._folder = tempfile.TemporaryDirectory(prefix="silvertalk")
         self._talker, self._portrait, self._options, self._lips = talker, portrait, options, None
 
-    def pictures(self, first: int = 0) -> Iterator[Picture]:
+    def pictures(self, first: int = 0) -> Generator[Picture]:
         """See ``Take``."""
         film = Path(self._folder.name) / "portrait.mp4"
         plain = replace(self._options, watermark=None, crf=BETWEEN_CRF)
