@@ -71,16 +71,35 @@ class GlowTake(Take):
             yield picture
 '''
 
+VOICE = """
+import numpy as np
+
+from silvertalk.tts.voice import Utterance, Voice
+
+
+class Beeps(Voice):
+    name, sampling_rate = "beeps", 16000
+
+    def utter(self, text, options, in_pieces=False):
+        return Utterance.whole(np.full(1600 * len(text), 0.3, np.float32))
+
+
+def load(rest, device="cpu", **options):
+    return Beeps()
+"""
+
 
 @pytest.fixture(scope="module")
 def plugins(tmp_path_factory):
     """A folder with the package and what pip would write beside it."""
     folder = tmp_path_factory.mktemp("site")
     (folder / "glow.py").write_text(PACKAGE)
+    (folder / "beeps.py").write_text(VOICE)
     about = folder / "glow-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: glow\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[silvertalk.talkers]\nglow = glow:GlowSetup\nbroken = glow:Nothing\n")
+    talkers = "[silvertalk.talkers]\nglow = glow:GlowSetup\nbroken = glow:Nothing\n"
+    (about / "entry_points.txt").write_text(f"{talkers}[silvertalk.voices]\nbeeps = beeps:load\n")
     return folder
 
 
@@ -120,6 +139,15 @@ def test_command(plugins, face_video, clips, tmp_path):
     assert "--glow is an option of --model glow only" in said
     said = run(plugins, "silvertalk.bin.silvertalk", "lipsync", "--model", "broken", *given, fails=True)
     assert "'broken'" in said and "Nothing" in said
+
+
+def test_say_with_a_voice_and_a_face_of_another_package(plugins, face_video, tmp_path):
+    given = ["--model", "glow", "--tts_exp", "beeps", "--face", face_video, "--captions", tmp_path / "o.srt"]
+    run(plugins, "silvertalk.bin.silvertalk", "say", *given, "--text", "Hello. You.", "--out", tmp_path / "o.mp4")
+    light = np.array([frame.mean() for frame in read_frames(tmp_path / "o.mp4")])
+    assert len(light) == 35  # 6 and 4 letters of a tenth of a second, a pause of 0.4
+    assert light[[5, 30]].min() > light[20] + 10
+    assert "You." in (tmp_path / "o.srt").read_text()
 
 
 def test_stage_15(clips):
