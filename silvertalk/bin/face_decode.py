@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from silvertalk.bin.commands.common import run_with_talker, talker_parser
-from silvertalk.face.prepare.dump import FPS
+from silvertalk.media.timing import FPS
 
 
 def face_decode(

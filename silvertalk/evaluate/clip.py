@@ -16,9 +16,8 @@ from silvertalk.face import NoFaceError, Track, crop_face
 from silvertalk.face.lips import lip_opening
 from silvertalk.media import wav2lip_mel
 from silvertalk.media.mel import SAMPLING_RATE
+from silvertalk.media.timing import FPS
 from silvertalk.syncnet import judge as sync
-
-FPS = 25
 
 
 @dataclass

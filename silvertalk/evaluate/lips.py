@@ -12,6 +12,7 @@ from skimage.metrics import structural_similarity
 from silvertalk.face.lips import WINDOW, WINDOW_STEP, frame_energy, lag_correlation, pearson
 from silvertalk.media.mel import MELS_PER_SECOND, SAMPLING_RATE
 from silvertalk.media.speech import runs_of, speech_mask
+from silvertalk.media.timing import FPS
 
 EYES_AND_NOSE = slice(27, 48)  # landmarks that speaking does not move
 MOUTH = slice(48, 68)
@@ -20,7 +21,6 @@ MIN_FRAMES = 10  # fewer say nothing about a correlation
 MAX_LAG = 15  # frames, 0.6 s
 MAX_PSNR = 100.0  # dB, given to identical pictures
 LUMA = np.array([0.299, 0.587, 0.114])  # of RGB, ITU-R BT.601
-FPS = 25
 MIN_SILENCE = 8  # frames, 0.32 s; a shorter pause shows no rest
 STILL = 0.25  # of a clip's own movement; in windows with less the real mouth rests, and nothing correlates
 
@@ -68,10 +68,10 @@ def silent_frames(wav: np.ndarray, num_frames: int) -> np.ndarray:
         wav: 16 kHz sound (T,) in [-1, 1]; what follows it is silence.
         num_frames: Frames at 25 fps.
     """
-    speech = np.zeros(num_frames * MELS_PER_SECOND // FPS + 1, bool)
+    speech = np.zeros(int(num_frames * MELS_PER_SECOND / FPS) + 1, bool)
     heard = speech_mask(wav, SAMPLING_RATE)[: len(speech)] if len(wav) else speech[:0]
     speech[: len(heard)] = heard
-    edges = np.arange(num_frames) * MELS_PER_SECOND // FPS
+    edges = (np.arange(num_frames) * MELS_PER_SECOND / FPS).astype(int)
     return ~np.logical_or.reduceat(speech, edges) if num_frames else np.zeros(0, bool)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import matplotlib
 import numpy as np
 
-from silvertalk.evaluate.clip import FPS
 from silvertalk.evaluate.metrics import CONTROL, VOICE_KINDS, Metric
 from silvertalk.evaluate.scores import mean_curve, read_curves
 from silvertalk.evaluate.tables import Row, column
+from silvertalk.media.timing import FPS
 from silvertalk.utils import atomic_path
 
 matplotlib.use("Agg")

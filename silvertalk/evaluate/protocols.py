@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from silvertalk.evaluate.clip import FPS, Clip, Networks
+from silvertalk.evaluate.clip import Clip, Networks
 from silvertalk.evaluate.jobs import ERRORS, note, score_share
 from silvertalk.evaluate.metrics import REAL, TABLES, measure, of_groups
 from silvertalk.evaluate.score_folders import (
@@ -32,6 +32,7 @@ from silvertalk.face.prepare.speaker import follow_faces
 from silvertalk.face.track import make_track
 from silvertalk.media import read_audio, read_frames, read_pictures
 from silvertalk.media.mel import SAMPLING_RATE
+from silvertalk.media.timing import FPS
 from silvertalk.talker.base import Talker
 from silvertalk.talker.options import VideoOptions
 from silvertalk.utils import progress

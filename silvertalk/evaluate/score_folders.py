@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from silvertalk.evaluate import plots
-from silvertalk.evaluate.clip import FPS, Clip, Networks
+from silvertalk.evaluate.clip import Clip, Networks
 from silvertalk.evaluate.jobs import file_stamp, find_files, forget_others, write_page
 from silvertalk.evaluate.metrics import REAL, SILENCE
 from silvertalk.evaluate.report import lip_tables, load_scores, not_scored
@@ -23,6 +23,7 @@ from silvertalk.evaluate.score_lips import GeneratedVideo, LipScorer, score_job
 from silvertalk.face import make_backend, track_video
 from silvertalk.media import read_audio, read_frames
 from silvertalk.media.mel import SAMPLING_RATE
+from silvertalk.media.timing import FPS
 from silvertalk.media.video import IMAGE_SUFFIXES
 from silvertalk.utils import progress, write_text
 

@@ -21,7 +21,7 @@ import kaldiio
 import numpy as np
 
 from silvertalk.data import read_scp
-from silvertalk.evaluate.clip import FPS, Clip, Networks
+from silvertalk.evaluate.clip import Clip, Networks
 from silvertalk.evaluate.jobs import ERRORS, note, score_share
 from silvertalk.evaluate.metrics import CONTROL, REAL, SILENCE, TABLES, measure
 from silvertalk.evaluate.tables import Row
@@ -29,6 +29,7 @@ from silvertalk.face import NoFaceError, Track, make_backend, track_video
 from silvertalk.face.prepare.dump import fit_length
 from silvertalk.media import read_audio, read_frames
 from silvertalk.media.mel import SAMPLING_RATE
+from silvertalk.media.timing import FPS
 
 STRAIGHT = 1e-3  # pixels; landmarks that all move on a line were interpolated
 

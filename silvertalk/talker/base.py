@@ -24,12 +24,12 @@ from silvertalk.face.watermark import make_watermark
 from silvertalk.media import Picture, VideoWriter
 from silvertalk.media.provenance import provenance
 from silvertalk.media.sound import Sound, heard_together
+from silvertalk.media.timing import FPS
 from silvertalk.talker.options import VideoOptions
 from silvertalk.utils import progress
 
 CHOSEN = ""  # stands for the face that the options choose
 SPANS_LISTED = 5
-STILL_FPS = 25.0  # of what has no rate of its own
 
 
 @dataclass
@@ -118,7 +118,7 @@ class Talker(ABC):
             face: What ``prepare`` gave.
             options: How it will be rendered.
         """
-        return options.fps or STILL_FPS
+        return options.fps or FPS
 
     @abstractmethod
     def _open(self, face, sounds: Mapping[str, Sound], options, phase: int | None) -> Take:

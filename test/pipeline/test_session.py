@@ -93,9 +93,15 @@ def test_sound_is_that_of_the_voice(avatar, tmp_path):
     assert result.num_frames == len(list(read_frames(tmp_path / "o.mp4"))) == np.ceil(len(wanted) / RATE * 25)
 
 
+def child_processes() -> set[str]:
+    """Process numbers of this process' children."""
+    lists = Path("/proc/self/task").glob("*/children")
+    return {number for path in lists for number in path.read_text().split()}
+
+
 def test_stop_ends_everything(avatar, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    before = set(threading.enumerate())
+    before, children = set(threading.enumerate()), child_processes()
     session = Session(Tones(), lipsync(), avatar, FAST)
     fragments = session.say(" ".join(["This is quite a long sentence."] * 30))
     next(fragments)
@@ -105,7 +111,7 @@ def test_stop_ends_everything(avatar, tmp_path, monkeypatch):
     stopper.join()
     time.sleep(0.5)
     left = {thread for thread in set(threading.enumerate()) - before if thread.is_alive()}
-    assert not left
+    assert not left and child_processes() == children
     assert not list(tmp_path.iterdir())
     assert list(fragments) == []  # its reader sees an end
     again = list(session.say("And again."))  # on the same film, where it was stopped

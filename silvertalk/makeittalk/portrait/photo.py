@@ -16,8 +16,8 @@ from silvertalk.face.select import make_selector
 from silvertalk.face.track import NoFaceError, track_frames
 from silvertalk.makeittalk.geometry import adjust_photo_landmarks, close_mouth, denormalise, normalise_face
 from silvertalk.media import Picture, read_pictures
+from silvertalk.media.timing import FPS
 
-FPS = 25
 FRAMES_SEARCHED = 25  # of a video, for its first face
 SEARCH_SIDES = (960, 1920)  # pixels, longer side, at which small faces are looked for after the backend's own size
 SMALL_FACE = 100  # pixels between the jaw's ends
