@@ -42,7 +42,7 @@ class _Syllable:
         return compose(self.initial, self.medial, self.final)
 
 
-def pronounce_korean(text: str) -> str:
+def pronounce_korean(text: str, link_words: bool = True) -> str:
     """Write Korean as it is pronounced.
 
     Example:
@@ -50,14 +50,15 @@ def pronounce_korean(text: str) -> str:
 
     Args:
         text: Hangul with numbers and signs written out (``silvertalk.tts.normalise``); other characters stay.
+        link_words: Let a final go over to a vowel of the next word (꽃 위 [꼬 뒤]); without, words stay clear ([꼳 위]).
 
     Returns:
         Hangul with the seven finals ㄱㄴㄷㄹㅁㅂㅇ, with as many characters as what ``respell`` makes of the text.
     """
-    return "".join(_pronounce_phrase(phrase) for phrase in re.split(r"([^가-힣 ]+)", respell(text)))
+    return "".join(_pronounce_phrase(phrase, link_words) for phrase in re.split(r"([^가-힣 ]+)", respell(text)))
 
 
-def _pronounce_phrase(text: str) -> str:
+def _pronounce_phrase(text: str, link_words: bool) -> str:
     syllables = [
         _Syllable(*take_apart(letter), place == 0, match.start() + place, letter)
         for match in _WORD.finditer(text)
@@ -68,7 +69,7 @@ def _pronounce_phrase(text: str) -> str:
     for syllable in syllables:
         _simplify_vowel(syllable)
     for here, following in zip(syllables, syllables[1:], strict=False):
-        _join(here, following)
+        _join(here, following, link_words)
     last = syllables[-1]
     last.final = _closed(last.final.replace("ㄶ", "ㄴ").replace("ㅀ", "ㄹ").replace("ㅎ", "ㄷ"))
     letters = list(text)
@@ -93,24 +94,24 @@ def _simplify_vowel(s: _Syllable) -> None:
         s.medial = "ㅣ"
 
 
-def _join(here: _Syllable, following: _Syllable) -> None:
+def _join(here: _Syllable, following: _Syllable, link_words: bool) -> None:
     """Apply what happens between a final and the next initial."""
     if here.final == NONE:
         return
     if following.initial == "ㅇ":
-        _link(here, following)
+        _link(here, following, link_words)
     else:
         _weaken_h(here, following)
         _meet(here, following)
 
 
-def _link(here: _Syllable, following: _Syllable) -> None:
+def _link(here: _Syllable, following: _Syllable, link_words: bool) -> None:
     """제13 to 제17항: a final before a vowel."""
     final = here.final
     if following.begins_word:  # 제15항; nasals and ㄹ keep their place
         final = _closed(final.replace("ㄶ", "ㄴ").replace("ㅀ", "ㄹ").replace("ㅎ", "ㄷ"))
         here.final = final
-        if final in NASAL:
+        if final in NASAL and link_words:
             here.final, following.initial = NONE, final
         return
     if final in "ㅎㅇ":  # 제12항 4; ㅇ stays

@@ -35,5 +35,9 @@ def test_a_mark_parts_phrases():
     assert pronounce_korean("꽃, 위") == "꼳, 위"
 
 
+def test_words_may_stay_apart():
+    assert pronounce_korean("꽃 위, 책 넣는다", link_words=False) == "꼳 위, 챙 넌는다"
+
+
 def test_nothing_and_other_scripts_stay():
     assert pronounce_korean("") == "" and pronounce_korean("ABC 12") == "ABC 12"
