@@ -50,7 +50,7 @@ def pronounce_korean(text: str, link_words: bool = True) -> str:
 
     Args:
         text: Hangul with numbers and signs written out (``silvertalk.tts.normalise``); other characters stay.
-        link_words: Let a final go over to a vowel of the next word (꽃 위 [꼬 뒤]); without, words stay clear ([꼳 위]).
+        link_words: Let a final go over to a vowel of the next word (꽃 위 [꼬 뒤]); else words stay clear ([꼳 위]).
 
     Returns:
         Hangul with the seven finals ㄱㄴㄷㄹㅁㅂㅇ, with as many characters as what ``respell`` makes of the text.
