@@ -65,6 +65,7 @@ def teacher_speak(
 def _judge(whisper_model: str, language: str):
     """Make the function that listens and counts wrong letters."""
     recognizer = WhisperRecognizer(whisper_model, language)
+    logging.getLogger("faster_whisper").setLevel(logging.WARNING)  # two lines an utterance otherwise
 
     def judge(wav: np.ndarray, sampling_rate: int, text: str) -> tuple[str, float]:
         heard = " ".join(recognizer(resample(wav, sampling_rate, SAMPLING_RATE)))

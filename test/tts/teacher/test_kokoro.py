@@ -47,7 +47,7 @@ def test_durations_of_another_model_are_refused():
 
 
 def test_korean_is_spelt_as_it_is_pronounced():
-    assert "".join(spell_korean("국물이 없어요.")).startswith("ɡuŋmuɾi ")
+    assert "".join(spell_korean("국물이 없어요.")).startswith("kuŋmuɾi ")
     assert spell_korean("난로") == ["n", "ɑ", "l", "l", "o"]
     assert len(spell_korean("꿰")) == 2  # a token for each letter of Korean, whatever it is spelt in
     assert len({tuple(spell_korean(syllable)) for syllable in "가까카자짜차사싸바빠파다따타"}) == 14
