@@ -52,14 +52,12 @@ def teacher_speak(
     """
     lines = list(dict.fromkeys(line for path in texts for line in read_texts(path)))
     orders = make_orders(lines, language, voices, [float(speed) for speed in speeds or ["1"]])
-    speaker = load_teacher(teacher, teacher_dir, num_threads)
     if not only_combine:
+        speaker = load_teacher(teacher, teacher_dir, num_threads)
         judge = _judge(whisper_model or str(whisper_base()), language)
         speak_corpus(speaker, orders[job - 1 :: num_jobs], language, out, job, judge, max_cer)
-    kept, dropped = combine(out, speaker.sampling_rate)
-    logging.info("%s: %d utterances kept, %d dropped (dropped.tsv)", out, kept, dropped)
-    if only_combine or kept + dropped < len(orders):
-        logging.info("%d of %d are spoken", kept + dropped, len(orders))
+    kept, dropped = combine(out)
+    logging.info("%s: %d of %d are spoken, %d kept, %d dropped", out, kept + dropped, len(orders), kept, dropped)
 
 
 def _judge(whisper_model: str, language: str):

@@ -16,6 +16,7 @@ from silvertalk.data.corpus import clean_name, make_utt_id
 from silvertalk.data.kaldi import read_scp
 from silvertalk.data.parts import PartWriter, combine_parts
 from silvertalk.media import write_audio
+from silvertalk.media.audio import sound_info
 from silvertalk.tts.normalise import normalise
 from silvertalk.tts.teacher.base import Spoken, Teacher
 from silvertalk.utils import progress, write_text
@@ -117,7 +118,7 @@ def _alignment(spoken: Spoken) -> dict[str, object]:
     }
 
 
-def combine(out_dir: str | os.PathLike, sampling_rate: int) -> tuple[int, int]:
+def combine(out_dir: str | os.PathLike) -> tuple[int, int]:
     """Merge what all jobs have done so far.
 
     Writes a Kaldi data directory (``wav.scp text utt2spk ...`` with ``phonemes``, ``durations`` in samples,
@@ -138,6 +139,7 @@ def combine(out_dir: str | os.PathLike, sampling_rate: int) -> tuple[int, int]:
     tables = {
         name: read_scp(out_dir / name) for name in ("wav.scp", "text", "utt2spk", "utt2cer", "heard", "utt2num_samples")
     }
+    sampling_rate, _ = sound_info(next(iter(tables["wav.scp"].values())))
     seconds = {utt_id: int(number) / sampling_rate for utt_id, number in tables["utt2num_samples"].items()}
     rows = [
         f"{u}\t{tables['utt2cer'][u]}\t{seconds[u]:.2f}\t{tables['text'][u]}\t{tables['heard'][u]}\n" for u in seconds

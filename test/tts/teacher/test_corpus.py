@@ -46,7 +46,7 @@ def speak(folder, judge=listen, job=1, orders=None, max_cer=0.1):
 
 def test_what_is_understood_is_kept_with_its_alignment(tmp_path):
     assert speak(tmp_path) == ["하나 둘.", "세 명 왔다."]
-    assert combine(tmp_path, 24000) == (2, 1)
+    assert combine(tmp_path) == (2, 1)
     tokens, durations = read_scp(tmp_path / "phonemes"), read_scp(tmp_path / "durations")
     for utt_id, path in read_scp(tmp_path / "wav.scp").items():
         wav, rate = read_audio(path)
@@ -60,7 +60,7 @@ def test_what_is_understood_is_kept_with_its_alignment(tmp_path):
 
 def test_what_is_heard_as_something_else_is_dropped(tmp_path):
     speak(tmp_path, lambda wav, rate, text: ("하나", 0.5 if text == "하나 둘." else 0.1))
-    assert combine(tmp_path, 24000) == (1, 2)
+    assert combine(tmp_path) == (1, 2)
     assert "heard: 0.500 하나 | 하나 둘." in (tmp_path / "dropped.tsv").read_text()
     assert not list(tmp_path.glob(f"data/*/{make_orders(TEXTS, 'ko', ['jf_a'], [1.0])[0].utt_id}*"))
 
@@ -73,12 +73,12 @@ def test_it_goes_on_where_it_was_stopped(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         speak(tmp_path, stop)
-    assert combine(tmp_path, 24000) == (1, 1)
+    assert combine(tmp_path) == (1, 1)
     with open(tmp_path / "parts/part.1.jsonl", "a") as manifest:
         manifest.write('{"utt_id": "half')
-    assert combine(tmp_path, 24000) == (1, 1)  # while a line is being written
+    assert combine(tmp_path) == (1, 1)  # while a line is being written
     assert speak(tmp_path) == ["세 명 왔다."]
-    assert combine(tmp_path, 24000) == (2, 1)
+    assert combine(tmp_path) == (2, 1)
 
 
 def test_jobs_share_the_work(tmp_path):
@@ -86,7 +86,7 @@ def test_jobs_share_the_work(tmp_path):
     assert len({order.utt_id for order in orders}) == 12 and len({order.spk for order in orders}) == 2
     for job in (1, 2):
         speak(tmp_path, job=job, orders=orders[job - 1 :: 2])
-    assert combine(tmp_path, 24000) == (8, 4)
+    assert combine(tmp_path) == (8, 4)
     done = [{json.loads(line)["utt_id"] for line in path.open()} for path in tmp_path.glob("parts/part.*.jsonl")]
     assert [len(own) for own in done] == [6, 6] and not done[0] & done[1]
 
@@ -107,4 +107,4 @@ def test_bad_input(tmp_path):
         read_texts(tmp_path / "empty.txt")
     speak(tmp_path / "out", lambda wav, rate, text: ("", 1.0))
     with pytest.raises(RuntimeError, match="nothing was kept of 3"):
-        combine(tmp_path / "out", 24000)
+        combine(tmp_path / "out")
