@@ -67,7 +67,7 @@ def _judge(whisper_model: str, language: str):
     logging.getLogger("faster_whisper").setLevel(logging.WARNING)  # two lines an utterance otherwise
 
     def judge(wav: np.ndarray, sampling_rate: int, text: str) -> tuple[str, float]:
-        heard = " ".join(spoken_words(whisper(resample(wav, sampling_rate, SAMPLING_RATE)), language))
+        heard = whisper(resample(wav, sampling_rate, SAMPLING_RATE))
         wanted, found = (_letters(words, language) for words in (text, heard))
         return heard, count_errors(wanted, found)[0] / max(1, len(wanted))
 
