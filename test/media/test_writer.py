@@ -195,3 +195,18 @@ def test_stream_is_an_open_file_in_memory():
         for k in range(60):
             out.write(grey(4 * k))
     assert memory.getvalue().count(b"moof") >= 5  # fragments of 0.4 s
+
+
+def test_live_video_waits_for_no_later_frame(tmp_path):
+    """Without it H.264 shows frames in another order than it stores them (B-frames)."""
+    random = np.random.default_rng(0)
+    reordered = {}
+    for live in (False, True):
+        path = tmp_path / f"{live}.mp4"
+        with VideoWriter(path, 25, live=live) as out:
+            for k in range(30):
+                out.write(np.roll(random.integers(0, 255, (64, 64, 3), dtype=np.uint8), k, axis=1))
+        with av.open(str(path)) as container:
+            packets = [packet for packet in container.demux(video=0) if packet.pts is not None]
+            reordered[live] = any(packet.pts != packet.dts for packet in packets)
+    assert reordered == {False: True, True: False}
