@@ -48,6 +48,11 @@ class _Saying:
     begun: threading.Event = field(default_factory=threading.Event)  # the first second is drawn
     sentences: list[TimedSentence] = field(default_factory=list)  # that were spoken
 
+    def check(self) -> None:
+        """End the film of a text that was stopped, so that no part of it is taken for the whole."""
+        if self.stopped.is_set():
+            raise RuntimeError("the text was stopped before its end; nothing was written")
+
 
 class Session:
     """A voice and a face that stay warm between texts; one text is said at a time.
@@ -117,9 +122,9 @@ class Session:
 
     def stop(self) -> None:
         """End the text that is being said, from any thread: voice, drawing, encoding; its reader sees an end."""
-        self._saying.stopped.set()
-        if self._worker is not None:
+        if self._worker is not None:  # first: its reader is to see an end, not the error of the film
             self._worker.stop()
+        self._saying.stopped.set()
 
     def write(self, text: str, out) -> tuple[Result, list[TimedSentence]]:
         """Say a text into a file or a stream.
@@ -130,6 +135,9 @@ class Session:
 
         Returns:
             What was rendered, and when what was said.
+
+        Raises:
+            RuntimeError: ``stop`` was called.
         """
         name = getattr(out, "name", "stream") if hasattr(out, "write") else str(out)
         result, saying = Result(name, 0, self.fps), self._begin(text)
@@ -202,8 +210,7 @@ class Session:
                     feed.append(wav)
                     begin = result.num_frames / self.fps
                     for picture in pictures:
-                        if saying.stopped.is_set():
-                            return
+                        saying.check()
                         writer.write(picture)
                         self.phase, result.num_frames = self.phase + 1, result.num_frames + 1
                         if result.num_frames >= self.fps:
@@ -211,6 +218,7 @@ class Session:
                         yield sentence
                     saying.begun.set()
                     result.spans_without_face += [(begin + a, begin + b) for a, b in take.spans_without_face()]
+            saying.check()
 
     def _takes(self, saying: _Saying) -> Generator[tuple[TimedSentence, np.ndarray]]:
         """Cut what is spoken at whole frames: yields (sentence, float32 (T,)); what is less waits for the next."""

@@ -118,6 +118,15 @@ def test_stop_ends_everything(avatar, tmp_path, monkeypatch):
     assert again and session.phase > 25
 
 
+def test_a_stopped_film_is_not_taken_for_a_whole_one(avatar, tmp_path):
+    session = Session(Tones(), lipsync(), avatar, FAST)
+    stopper = threading.Timer(0.5, session.stop)
+    stopper.start()
+    with pytest.raises(RuntimeError, match="stopped before its end"):
+        session.write(" ".join(["This is quite a long sentence."] * 200), tmp_path / "o.mp4")
+    assert not list(tmp_path.iterdir())
+
+
 def test_errors_reach_the_reader(avatar):
     session = Session(Tones(), lipsync(), avatar, FAST)
     with pytest.raises(ValueError, match="empty"):
